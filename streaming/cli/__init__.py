@@ -1,0 +1,51 @@
+"""The command line `trading`: one module for each command or small group of commands."""
+
+import importlib
+import sys
+
+import typer
+
+from streaming.cli.output import fail
+from streaming.errors import TradingError
+
+_COMMANDS = (
+    "import_",
+    "backtest",
+    "runs",
+    "match",
+    "metrics",
+    "strategies",
+    "tables",
+    "settings",
+    "demo",
+)
+
+
+def application() -> typer.Typer:
+    """Build the application with all of its commands."""
+    app = typer.Typer(
+        name="trading",
+        help="Many trading strategies on 1-minute bars: import, backtest, match, measure.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for name in _COMMANDS:
+        importlib.import_module(f"streaming.cli.{name}").register(app)
+    return app
+
+
+def main() -> None:
+    """Run the command line: exit 0 done, 1 failed, 2 wrong use."""
+    try:
+        application()()
+    except TradingError as error:
+        fail(str(error))
+        sys.exit(1)
+    except KeyboardInterrupt:
+        fail("Stopped.")
+        sys.exit(1)
+    except BrokenPipeError:
+        # The reader (head, a pager) has seen enough.
+        sys.stderr.close()
+        sys.exit(0)

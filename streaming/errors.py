@@ -1,0 +1,37 @@
+"""Every error this package raises on purpose, under one root.
+
+A message names the place (file, table, row), the rule that was broken and what to do. The
+command line prints it and exits 1; anything that is not a `TradingError` is a defect.
+"""
+
+
+class TradingError(Exception):
+    """Root of all errors a user can cause or mend."""
+
+
+class ContractError(TradingError):
+    """A batch as a whole does not fit its table: a column is missing, doubled or unknown."""
+
+
+class SettingsError(TradingError):
+    """A setting, strategy or parameter is unknown or out of its bounds."""
+
+
+class SourceError(TradingError):
+    """An input file is unreadable, empty, or not what its name or mapping says."""
+
+
+class LakeError(TradingError):
+    """The lake cannot be read or written: damaged or foreign file, full disk, lost lock."""
+
+
+class RunError(TradingError):
+    """A backtest cannot start or go on: unknown run, taken name, missing prices."""
+
+
+class StateError(TradingError):
+    """Saved state is damaged, of another kind, or of a version this code does not know."""
+
+
+class MoneyError(TradingError):
+    """An amount does not fit DECIMAL(18,8)."""
