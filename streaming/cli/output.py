@@ -36,7 +36,9 @@ def print_table(
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title or None, title_justify="left", caption=caption, caption_justify="left")
+    table = Table(
+        title=title or None, title_justify="left", caption=caption, caption_justify="left"
+    )
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left")
     for row in rows:
@@ -66,7 +68,13 @@ def progress(title: str, *, quiet: bool = False) -> Iterator[Advance]:
         yield lambda done, total, what="": None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     bar = Progress(
         TextColumn("{task.description}"),

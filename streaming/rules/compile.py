@@ -12,9 +12,17 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 import numba
+
+_OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
+
+Number: TypeAlias = Any
+"""A number inside a kernel where int64 and uint64 meet, which Python's types cannot tell."""
+
+Records: TypeAlias = Any
+"""A structured array; numpy's types cannot tell the type of a field."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -65,6 +73,24 @@ def kernel(function: Function) -> Function:
     Never `fastmath`: reordered sums would depend on how the input was cut. Division by
     zero follows numpy (inf or NaN), so kernels guard integer divisors themselves.
     """
-    compiled = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
-    return cast(Function, compiled)
+    return cast(Function, numba.njit(**_OPTIONS)(function))
 
+
+def steady(function: Function) -> Function:
+    """Compile a rule that allocates no array, as `kernel` does otherwise.
+
+    Without allocation numba need not count references to arrays. It would count each array
+    up and down, atomically, around every call to a rule that takes arrays, which for a rule
+    called once a fill takes as long as the rule itself (`_nrt` is numba's own switch for
+    that; a kernel that does allocate fails to compile under it).
+    """
+    return cast(Function, numba.njit(_nrt=False, **_OPTIONS)(function))
+
+
+def inlined(function: Function) -> Function:
+    """Compile a small rule into the body of each kernel that calls it; see `steady`.
+
+    LLVM leaves most calls between numba functions standing, and a standing call costs more
+    than a rounded product.
+    """
+    return cast(Function, numba.njit(_nrt=False, forceinline=True, **_OPTIONS)(function))

@@ -12,7 +12,7 @@ import numpy as np
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from streaming.rules.compile import kernel
+from streaming.rules.compile import inlined, kernel
 
 U64 = np.uint64
 _ZERO = U64(0)
@@ -49,19 +49,20 @@ if numba.config.DISABLE_JIT:
     mul_wide = _mul_wide_plain
 else:
 
-    @kernel
+    @inlined
     def mul_wide(a: Any, b: Any) -> Any:
         """Multiply two uint64 into (high, low), exactly."""
         return _mul_wide_compiled(U64(a), U64(b))
 
 
-@kernel
+@inlined
 def magnitude(x: int) -> Any:
     """Give |x| of an int64 as uint64."""
-    return U64(x) if x >= 0 else U64(-x)
+    sign = np.int64(x) >> np.int64(63)
+    return U64((x ^ sign) - sign)
 
 
-@kernel
+@inlined
 def add_wide(a_high: Any, a_low: Any, b_high: Any, b_low: Any) -> Any:
     """Add two 128-bit numbers modulo 2**128."""
     low = U64(a_low + b_low)
@@ -69,7 +70,7 @@ def add_wide(a_high: Any, a_low: Any, b_high: Any, b_low: Any) -> Any:
     return U64(a_high + b_high + carry), low
 
 
-@kernel
+@inlined
 def sub_wide(a_high: Any, a_low: Any, b_high: Any, b_low: Any) -> Any:
     """Subtract b from a modulo 2**128."""
     low = U64(a_low - b_low)
@@ -77,13 +78,13 @@ def sub_wide(a_high: Any, a_low: Any, b_high: Any, b_low: Any) -> Any:
     return U64(a_high - b_high - borrow), low
 
 
-@kernel
+@inlined
 def less_wide(a_high: Any, a_low: Any, b_high: Any, b_low: Any) -> bool:
     """Tell whether a < b."""
     return bool(a_high < b_high or (a_high == b_high and a_low < b_low))
 
 
-@kernel
+@inlined
 def scale_wide(high: Any, low: Any, factor: Any) -> Any:
     """Multiply a 128-bit number by a uint64: (fits, high, low)."""
     low_high, low_low = mul_wide(low, factor)
@@ -93,7 +94,7 @@ def scale_wide(high: Any, low: Any, factor: Any) -> Any:
     return fits, total, low_low
 
 
-@kernel
+@inlined
 def float_wide(high: Any, low: Any) -> float:
     """Give the nearest double, or next to it, of a 128-bit number."""
     return float(high) * 18446744073709551616.0 + float(low)
@@ -139,7 +140,5 @@ def _divide_short(high: Any, low: Any, divisor: Any) -> Any:
 def divide_wide(high: Any, low: Any, divisor: Any) -> Any:
     """Divide a 128-bit number by a uint64 > 0: (high, low, remainder)."""
     quotient_high = high // divisor
-    quotient_low, remainder = _divide_short(
-        U64(high - quotient_high * divisor), low, divisor
-    )
+    quotient_low, remainder = _divide_short(U64(high - quotient_high * divisor), low, divisor)
     return quotient_high, quotient_low, remainder

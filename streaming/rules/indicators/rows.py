@@ -1,0 +1,32 @@
+"""What every indicator kernel does first: see which rows have a value, and blank the rest."""
+
+import numpy as np
+
+from streaming.rules.bars import Float
+from streaming.rules.compile import inlined
+
+Out = tuple[Float, ...]
+"""One row for each output of a kernel: float64[new]."""
+
+
+@inlined
+def blank(row: Float, seen: int, silent: int) -> int:
+    """Fill the rows before warm-up with NaN; give the first row that has a value.
+
+    Parameters
+    ----------
+    row : float64[new]
+        An output of a kernel.
+    seen : int
+        Bars of the series before the first of these rows.
+    silent : int
+        Rows without a value at the start of a series.
+
+    Returns
+    -------
+    int
+        From 0 to new; new means that there is no value yet.
+    """
+    start = min(max(silent - seen, 0), len(row))
+    row[:start] = np.nan
+    return start

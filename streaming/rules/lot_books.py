@@ -1,0 +1,283 @@
+"""The open lots of many position keys: the state of FIFO matching, and batches of fills.
+
+Keys are dealt to shards, each with a pool of lots of its own, so that threads can match
+them side by side; rows come out in the order of the fills whatever the number of shards.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streaming.errors import MoneyError
+from streaming.rules.compile import Records, steady
+from streaming.rules.fifo import BOOK, LOT, MATCH, NONE, Int, match_fill
+from streaming.rules.ids import Words
+from streaming.rules.money import LIMIT, SCALE
+from streaming.rules.state import pack, unpack
+from streaming.rules.wide import U64, add_wide, mul_wide
+
+Keys = NDArray[np.int32]
+
+_STATE_VERSION = 1
+
+
+@steady
+def _match_shard(
+    books: Records,
+    lots: Records,
+    free: Int,
+    shard: int,
+    shards: int,
+    first_ref: int,
+    key: Keys,
+    quantity: Int,
+    price: Int,
+    fee: Int,
+    ids: Words,
+    out: Records,
+) -> tuple[int, int]:
+    """Apply one shard's fills in order: (matches written, fills looked at)."""
+    written = 0
+    for i in range(key.shape[0]):
+        if shards > 1 and key[i] % shards != shard:
+            continue
+        net = books[key[i]]["net"] + quantity[i]
+        if net >= LIMIT or net <= -LIMIT:
+            return written, i
+        written = match_fill(
+            books,
+            lots,
+            free,
+            key[i],
+            quantity[i],
+            price[i],
+            fee[i],
+            first_ref + i,
+            ids[i, 0],
+            ids[i, 1],
+            out,
+            written,
+        )
+    return written, key.shape[0]
+
+
+@steady
+def _count_rows(rows: Records, first_ref: int, counts: Int) -> None:
+    """Count the matches of each fill that closed something."""
+    for row in range(rows.shape[0]):
+        counts[rows[row]["close_ref"] - first_ref] += 1
+
+
+@steady
+def _place_rows(rows: Records, first_ref: int, ends: Int, counts: Int, out: Records) -> None:
+    """Copy a shard's matches to where the order of the fills puts them."""
+    for row in range(rows.shape[0]):
+        fill = rows[row]["close_ref"] - first_ref
+        out[ends[fill] - counts[fill]] = rows[row]
+        counts[fill] -= 1
+
+
+@steady
+def _list_lots(books: Records, lots: Records, key: Keys, at: Int, out: Records) -> None:
+    """Copy the open lots of keys, oldest first, each key's from `out[at[key]]` on."""
+    for k in key:
+        place = books[k]["oldest"]
+        for i in range(books[k]["count"]):
+            row = at[k] + i
+            out[row] = lots[place]
+            out[row]["next"] = NONE
+            place = lots[place]["next"]
+
+
+@steady
+def _chain_lots(books: Records, lots: Records, key: Keys, long: NDArray[np.bool_]) -> None:
+    """Chain lots that lie by key and oldest first, and sum up their books."""
+    for i in range(key.shape[0]):
+        book = books[key[i]]
+        lot = lots[i]
+        if book["count"] == 0:
+            book["oldest"] = i
+        else:
+            lots[i - 1]["next"] = i
+        book["newest"] = i
+        book["count"] += 1
+        cost_high, cost_low = mul_wide(U64(lot["price"]), U64(lot["remaining"]))
+        high, low = add_wide(book["cost_high"], book["cost_low"], cost_high, cost_low)
+        book["cost_high"] = high
+        book["cost_low"] = low
+        book["net"] += lot["remaining"] if long[i] else -lot["remaining"]
+
+
+class LotBooks:
+    """The open lots of many position keys.
+
+    Parameters
+    ----------
+    keys
+        How many position keys there are; rows of `books` are numbered from 0.
+    point_values
+        int64 x 1e8 per key; 1 where not given.
+    shards
+        How many threads may match side by side. Results do not depend on it.
+
+    Attributes
+    ----------
+    books : BOOK[keys]
+    pools : list of LOT[...], free : list of int64[2]
+        Per shard; key k belongs to shard k % shards. See `match_fill`.
+    next_ref : int
+        The sequence number that the next fill gets.
+    """
+
+    def __init__(self, keys: int, point_values: Int | None = None, *, shards: int = 1) -> None:
+        self.books: Records = np.zeros(0, BOOK)
+        self.pools: list[Records] = [np.empty(0, LOT) for _ in range(shards)]
+        self.free: list[Int] = [np.array([NONE, 0], np.int64) for _ in range(shards)]
+        self.next_ref = 0
+        self.grow(keys, point_values)
+
+    @property
+    def shards(self) -> int:
+        """Give the number of shards."""
+        return len(self.pools)
+
+    def grow(self, keys: int, point_values: Int | None = None) -> None:
+        """Make it `keys` keys; those beyond the present ones start flat."""
+        more = np.zeros(keys - len(self.books), BOOK)
+        more["point_value"] = SCALE if point_values is None else point_values
+        more["oldest"] = more["newest"] = NONE
+        self.books = np.concatenate([self.books, more])
+
+    def open_count(self) -> int:
+        """Give the number of open lots."""
+        return int(self.books["count"].sum())
+
+    def reserve(self, fills: int) -> None:
+        """Make room in each pool for the lots that this many fills may open."""
+        for shard, pool in enumerate(self.pools):
+            taken = int(self.free[shard][1])
+            if taken + fills > len(pool):
+                # Pages of the new pool that no lot reaches are never touched: they cost nothing.
+                grown = np.empty(max(taken + fills, 2 * taken), LOT)
+                grown[:taken] = pool[:taken]
+                self.pools[shard] = grown
+
+    def open_lots(self) -> tuple[Keys, Records]:
+        """Give all open lots, by key and oldest first: (key int32[n], LOT[n])."""
+        count = self.books["count"]
+        key = np.repeat(np.arange(len(count), dtype=np.int32), count)
+        lots = np.empty(len(key), LOT)
+        at = np.cumsum(count) - count
+        for shard, pool in enumerate(self.pools):
+            mine = np.arange(shard, len(count), self.shards, dtype=np.int32)
+            _list_lots(self.books, pool, mine, at, lots)
+        return key, lots
+
+    def to_bytes(self) -> bytes:
+        """Give the state as bytes: equal lots give equal bytes, however they came about."""
+        key, lots = self.open_lots()
+        arrays = {"point_value": self.books["point_value"], "key": key}
+        # The side is a fact of the key: all of its lots are on one side.
+        arrays["long"] = self.books["net"][key] > 0
+        arrays |= {name: lots[name] for name in LOT.names or () if name != "next"}
+        return pack("lot books", _STATE_VERSION, arrays, next_ref=self.next_ref)
+
+    @classmethod
+    def from_bytes(cls, data: bytes, *, shards: int = 1) -> "LotBooks":
+        """Restore what `to_bytes` gave, into any number of shards."""
+        arrays, facts = unpack("lot books", _STATE_VERSION, data)
+        state = cls(len(arrays["point_value"]), arrays["point_value"], shards=shards)
+        state.next_ref = facts["next_ref"]
+        lots = np.empty(len(arrays["key"]), LOT)
+        for name in LOT.names or ():
+            lots[name] = arrays.get(name, NONE)
+        for shard in range(shards):
+            mine = arrays["key"] % shards == shard
+            state.pools[shard] = lots[mine]
+            state.free[shard][1] = mine.sum()
+            key = arrays["key"][mine].astype(np.int32)
+            _chain_lots(state.books, state.pools[shard], key, arrays["long"][mine])
+        return state
+
+
+def match_fills(
+    state: LotBooks,
+    key: Keys,
+    quantity: Int,
+    price: Int,
+    fee: Int,
+    ids: Words,
+) -> Records:
+    """Apply fills in order and give their matches, in order of application.
+
+    Parameters
+    ----------
+    state
+        Changed in place; fills take the sequence numbers from `state.next_ref` on.
+    key : int32[n]
+        Row of `state.books`.
+    quantity : int64[n]
+        Signed units x 1e8, never zero.
+    price, fee : int64[n]
+        Currency x 1e8; the notional of each fill fits DECIMAL(18,8).
+    ids : uint64[n, 2]
+        The fills' ids (`streaming.rules.ids.fill_ids`).
+
+    Returns
+    -------
+    MATCH[m]
+
+    Raises
+    ------
+    MoneyError
+        If a position would no longer fit DECIMAL(18,8). With one shard, the fills before
+        it are applied and it and those after it are not; with several, the state is lost.
+    """
+    state.reserve(len(key))
+    room = len(key) + state.open_count()
+    outs = [np.empty(room, MATCH) for _ in range(state.shards)]
+
+    def match(shard: int) -> tuple[int, int]:
+        return _match_shard(
+            state.books,
+            state.pools[shard],
+            state.free[shard],
+            shard,
+            state.shards,
+            state.next_ref,
+            key,
+            quantity,
+            price,
+            fee,
+            ids,
+            outs[shard],
+        )
+
+    if state.shards == 1:
+        written, applied = match(0)
+        rows = outs[0][:written]
+    else:
+        with ThreadPoolExecutor(state.shards) as pool:
+            ends = list(pool.map(match, range(state.shards)))
+            parts = [out[:written] for out, (written, _) in zip(outs, ends, strict=True)]
+            applied = min(applied for _, applied in ends)
+            rows = _in_order(pool, parts, state.next_ref, len(key))
+    state.next_ref += applied
+    if applied < len(key):
+        raise MoneyError(
+            f"Fill {applied} of the batch takes its position past what DECIMAL(18,8) holds."
+        )
+    return rows
+
+
+def _in_order(
+    pool: ThreadPoolExecutor, parts: list[Records], first_ref: int, fills: int
+) -> Records:
+    """Put the shards' matches in the order of the fills that closed them."""
+    counts = np.zeros(fills, np.int64)
+    list(pool.map(lambda rows: _count_rows(rows, first_ref, counts), parts))
+    ends = np.cumsum(counts)
+    out = np.empty(int(ends[-1]) if fills else 0, MATCH)
+    list(pool.map(lambda rows: _place_rows(rows, first_ref, ends, counts, out), parts))
+    return out

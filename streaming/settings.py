@@ -1,0 +1,306 @@
+"""Settings: one file, overridable by environment, refused by name where they are wrong.
+
+Names are the specification's (`tradepicker.maxOpenPositions`); attributes are snake_case
+(`settings.tradepicker.max_open_positions`). In the environment the same setting is
+`TRADING__TRADEPICKER__MAXOPENPOSITIONS`, in any case; it wins over the file.
+
+Beyond the names that the specification lays down there are: `account.capital`, `limits.*`,
+`costs.*`, `instruments.file`, `backtest.finalUnrealized`.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
+from pydantic.alias_generators import to_camel
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+# pydantic takes true for 1, and 1 for true; a settings file means what it says.
+
+
+def _count(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("must be a whole number")
+    return value
+
+
+def _number(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("must be a number")
+    return value
+
+
+def _flag(value: object) -> object:
+    if not isinstance(value, bool | str):
+        raise ValueError("must be true or false")
+    return value
+
+
+def _zone(name: str) -> str:
+    if name not in available_timezones():
+        near = get_close_matches(name, available_timezones(), 1)
+        raise ValueError("must be a time zone" + (f"; did you mean {near[0]}?" if near else ""))
+    return name
+
+
+def _seconds(text: str) -> str:
+    found = re.fullmatch(r"(\d+)(?:[-\u2013](\d+))?s", text.replace(" ", ""), re.ASCII)
+    first, last = (found[1], found[2] or found[1]) if found else ("1", "0")
+    if int(first) > int(last):
+        raise ValueError("must be seconds such as 5-15s or 10s")
+    return f"{first}s" if first == last else f"{first}-{last}s"
+
+
+Count = Annotated[int, BeforeValidator(_count)]
+Flag = Annotated[bool, BeforeValidator(_flag)]
+Number = Annotated[Decimal, BeforeValidator(_number), Field(lt=10**10, decimal_places=8)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True
+    )
+
+
+class Engine(_Section):
+    """`engine.*`."""
+
+    outputs: Literal["full", "matches-only"] = Field(
+        default="full", description="what the engine writes; a backtest writes matches only, always"
+    )
+
+
+class Monitoring(_Section):
+    """`monitoring.*`."""
+
+    export: Literal["metrics", "fluss", "both"] = Field(
+        default="metrics",
+        description="where unrealised PnL goes: gauges, unrealized_pnl_latest, both",
+    )
+
+
+class TradePicker(_Section):
+    """`tradepicker.*`: the gate."""
+
+    max_open_positions: Count = Field(
+        default=3, ge=1, description="open symbols that a key may have"
+    )
+    sell_requires_long: Flag = Field(
+        default=True, description="a SELL needs a long position of its own strategy"
+    )
+    reserve_on_open: Flag = Field(default=True, description="a pending BUY holds a place")
+    reservation_ttl_ms: Count = Field(
+        default=300_000, ge=1, description="event time after which a pending BUY is cancelled, ms"
+    )
+    key: Literal["account", "account+strategy"] = Field(
+        default="account", description="what the limit on open symbols counts by"
+    )
+
+
+class Dedupe(_Section):
+    """`dedupe.*`."""
+
+    ttl_days: Count = Field(default=7, ge=1, description="days for which a fill's id is remembered")
+
+
+class EngineLateness(_Section):
+    """`wm.engine.*`."""
+
+    lateness_sec: Count = Field(default=5, ge=0, description="how far fills may be out of order, s")
+
+
+class MonitorLateness(_Section):
+    """`wm.monitor.*`."""
+
+    lateness_sec: Count = Field(
+        default=2, ge=0, description="how far rollup and prices may differ, s"
+    )
+
+
+class PriceLateness(_Section):
+    """`wm.prices.*`."""
+
+    lateness_sec: Count = Field(default=5, ge=0, description="how far bars may be out of order, s")
+
+
+class Watermarks(_Section):
+    """`wm.*`: watermark = largest event time seen - lateness."""
+
+    engine: EngineLateness = EngineLateness()
+    monitor: MonitorLateness = MonitorLateness()
+    prices: PriceLateness = PriceLateness()
+
+
+class Prices(_Section):
+    """`prices.*`."""
+
+    timeframe: Literal["1m"] = Field(default="1m", description="length of the bars that come in")
+
+
+class Freshness(_Section):
+    """`fluss.freshness.*`."""
+
+    price: Annotated[str, AfterValidator(_seconds)] = Field(
+        default="5-15s", description="commit cadence of prices to Fluss"
+    )
+
+
+class Fluss(_Section):
+    """`fluss.*`."""
+
+    freshness: Freshness = Freshness()
+
+
+class Indicators(_Section):
+    """`indicators.*`."""
+
+    intrabar: Flag = Field(default=False, description="also rows of bars that are not complete")
+
+
+class Account(_Section):
+    """`account.*`."""
+
+    capital: Number = Field(
+        default=Decimal(100_000), gt=0, description="what sizes and returns relate to"
+    )
+
+
+class Limits(_Section):
+    """`limits.*`: what an account may hold, as multiples of its capital."""
+
+    per_order: Number = Field(default=Decimal(1), gt=0, description="one order, x capital")
+    per_symbol: Number = Field(default=Decimal(1), gt=0, description="one symbol, x capital")
+    gross: Number = Field(default=Decimal(1), gt=0, description="all symbols together, x capital")
+
+
+class Costs(_Section):
+    """`costs.*`: what simulated fills cost."""
+
+    slippage_bps: Number = Field(
+        default=Decimal(1), ge=0, lt=10_000, description="against the trader, bps"
+    )
+    fee_bps: Number = Field(default=Decimal(1), ge=0, lt=10_000, description="of the notional, bps")
+
+
+class Instruments(_Section):
+    """`instruments.*`."""
+
+    file: Path | None = Field(
+        default=None, description="symbols with their lot sizes; relative to the settings file"
+    )
+
+
+class Backtest(_Section):
+    """`backtest.*`."""
+
+    final_unrealized: Flag = Field(
+        default=False, description="add an unrealised snapshot where a run does not end flat"
+    )
+
+
+class Metrics(_Section):
+    """`metrics.*`: how figures are bucketed and annualised."""
+
+    timezone: Annotated[str, AfterValidator(_zone)] = Field(
+        default="Europe/Oslo", description="whose days the daily figures count"
+    )
+    days_per_year: Count = Field(default=365, ge=1, description="annualises daily figures")
+
+
+class SettingLine(NamedTuple):
+    """One setting as `describe` lists it; values as plain text, numbers and flags."""
+
+    key: str
+    value: Any
+    default: Any
+    source: str
+    description: str
+
+
+class Settings(BaseSettings):
+    """Every setting; `Settings()` has the defaults, `load_settings` what holds here."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid")
+
+    engine: Engine = Engine()
+    monitoring: Monitoring = Monitoring()
+    tradepicker: TradePicker = TradePicker()
+    dedupe: Dedupe = Dedupe()
+    wm: Watermarks = Watermarks()
+    prices: Prices = Prices()
+    fluss: Fluss = Fluss()
+    indicators: Indicators = Indicators()
+    account: Account = Account()
+    limits: Limits = Limits()
+    costs: Costs = Costs()
+    instruments: Instruments = Instruments()
+    backtest: Backtest = Backtest()
+    metrics: Metrics = Metrics()
+
+    _sources: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take values from `load_settings` alone: it knows each one's line, and all names."""
+        return (init_settings,)
+
+    def describe(self) -> list[SettingLine]:
+        """List every setting: its value, its default, and where the value came from."""
+        from streaming.settings_sources import leaves
+
+        return [
+            SettingLine(
+                key,
+                _plain(leaf.value_in(self)),
+                _plain(leaf.field.default),
+                self._sources.get(key, "default"),
+                leaf.field.description or "",
+            )
+            for key, leaf in leaves(Settings).items()
+        ]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return str(value) if isinstance(value, Path) else value
+
+
+def load_settings(
+    path: str | Path | None = None, environ: Mapping[str, str] = os.environ
+) -> Settings:
+    """Read the settings that hold here.
+
+    Parameters
+    ----------
+    path : str or Path, optional
+        TOML file. Without it the file that TRADING_SETTINGS names, else `settings.toml` in
+        the working directory where there is one.
+    environ : mapping
+        `TRADING__SECTION__NAME` overrides the file; the process's environment unless given.
+
+    Raises
+    ------
+    SettingsError
+        The file is missing or not TOML, or a name or value is wrong; the message names all
+        that are, each with its place.
+    """
+    from streaming.settings_sources import read_sources
+
+    values, sources = read_sources(Settings, path, environ)
+    settings = Settings(**values)
+    settings._sources.update(sources)
+    return settings
