@@ -127,7 +127,9 @@ def _from_file(
             key = ".".join(here)
             place = f"{file}, line {_line_of(here, lines)}"
             inner = [leaf for leaf in known if leaf.startswith(f"{key}.")]
-            if key in known and not isinstance(value, dict):
+            if "." in name:
+                problems.append(f"{key}: is quoted as one name; write it without quotes ({place}).")
+            elif key in known and not isinstance(value, dict):
                 if isinstance(value, str) and known[key].field.annotation == Path | None:
                     value = str(file.parent / value)
                 given[key] = Given(key, value, place)
@@ -175,8 +177,8 @@ def _unknown(key: str, known: Mapping[str, Leaf], place: str) -> str:
     if lower in by_lower:
         near = [by_lower[lower]]
     names = " or ".join(dict.fromkeys(near))
-    hint = f"; did you mean {names}?" if names else "; `trading settings` lists all."
-    return f"{key}: there is no such setting{hint} ({place})"
+    hint = f"; did you mean {names}?" if names else "; `trading settings` lists all"
+    return f"{key}: there is no such setting{hint} ({place})."
 
 
 def _line_numbers(text: str) -> dict[tuple[str, ...], int]:

@@ -9,6 +9,7 @@ from streaming.cli.output import fail
 from streaming.errors import TradingError
 
 _COMMANDS = (
+    "market",
     "import_",
     "backtest",
     "runs",
@@ -17,7 +18,6 @@ _COMMANDS = (
     "strategies",
     "tables",
     "settings",
-    "demo",
 )
 
 

@@ -4,6 +4,7 @@ What is saved is what cannot be derived: open lots, the fills that opened them, 
 that wait for a bar. Counts, exposures and claims on limits are summed up again from those.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -84,6 +85,19 @@ def _sum_up(rules: Rules, books: Records, orders: Records, gates: Gates, held: H
             held.used[-1] += cost
 
 
+@steady
+def _look_up(
+    refs: Int, known: Int, earlier: Records, first: int, new: Records, out: Records
+) -> None:
+    """Give the fills that refs name: new ones by place, earlier ones by binary search."""
+    for i in range(refs.shape[0]):
+        ref = refs[i]
+        if ref >= first:
+            out[i] = new[ref - first]
+        else:
+            out[i] = earlier[np.searchsorted(known, ref)]
+
+
 class Account:
     """One account of the simulated broker: several strategies on several symbols.
 
@@ -110,8 +124,12 @@ class Account:
         self.symbols = symbols
         self.rules = rules
         self.instruments = instruments
-        keys = [position_id(name, strategy, symbol) for strategy in strategies for symbol in symbols]
-        self._key_ids = np.array(keys, np.uint64).reshape(-1, 2)
+        keys = [
+            position_id(name, strategy, symbol) for strategy in strategies for symbol in symbols
+        ]
+        self.key_ids = np.array(keys, np.uint64).reshape(-1, 2)
+        # Event time of the last fill that closed something, by key.
+        self._closed_at: Int = np.zeros(len(keys), np.int64)
         self._open(
             LotBooks(len(keys), np.tile(instruments.point_value, len(strategies))),
             np.empty(0, ORDER),
@@ -121,7 +139,7 @@ class Account:
 
     def _open(self, lots: LotBooks, waiting: Records, refs: Int, fills: Records) -> None:
         """Take over lots, waiting orders and the fills behind the lots; derive the rest."""
-        keys = len(self._key_ids)
+        keys = len(self.key_ids)
         self.lots = lots
         self.waiting = waiting
         self._open_refs = refs
@@ -139,7 +157,7 @@ class Account:
             self.lots.books,
             self.lots.pools[0],
             self.lots.free[0],
-            self._key_ids,
+            self.key_ids,
             self._exposure,
             self._selling,
             self._covering,
@@ -203,28 +221,42 @@ class Account:
         fills = out.fills[: counts[FILLS]]
         matches = out.matches[: counts[MATCHES]]
         self.lots.next_ref += len(fills)
-        refs = np.concatenate([self._open_refs, first_ref + np.arange(len(fills))])
-        known = np.concatenate([self._open_fills, fills])
+
+        def fills_of(refs: Int) -> Records:
+            out = np.empty(len(refs), FILLED)
+            _look_up(refs, self._open_refs, self._open_fills, first_ref, fills, out)
+            return out
+
         outcome = Outcome(
             out.code,
             out.quantity,
             fills,
             matches,
-            known[np.searchsorted(refs, matches["open_ref"])],
-            known[np.searchsorted(refs, matches["close_ref"])],
+            fills_of(matches["open_ref"]),
+            fills_of(matches["close_ref"]),
             out.cancelled[: counts[CANCELLED]],
             out.breaches[: counts[BREACHES]],
         )
         still_open = np.sort(self.lots.open_lots()[1]["ref"])
-        self._open_refs = still_open
-        self._open_fills = known[np.searchsorted(refs, still_open)]
+        self._open_refs, self._open_fills = still_open, fills_of(still_open)
         self.waiting = waiting[: counts[WAITING]].copy()
+        closers = outcome.closed_by
+        # Matches come in order of time, and of equal places numpy keeps the last.
+        self._closed_at[self._key(closers["strategy"], closers["symbol"])] = closers["ts"]
         return outcome
 
     def open_positions(self) -> tuple[NDArray[np.int32], Records, Records]:
         """Give the open lots by key and oldest first: (key, LOT, the FILLED behind each)."""
         key, lots = self.lots.open_lots()
         return key, lots, self._open_fills[np.searchsorted(self._open_refs, lots["ref"])]
+
+    def _key(self, strategy: Int, symbol: Int) -> Int:
+        return strategy * len(self.symbols) + symbol
+
+    def lot_times(self, key: NDArray[np.int32], lots: Records, fills: Records) -> Int:
+        """Give the event time of the last fill that changed each open lot."""
+        touched = lots["remaining"] < lots["quantity"]
+        return np.where(touched, np.maximum(fills["ts"], self._closed_at[key]), fills["ts"])
 
     def to_bytes(self) -> bytes:
         """Give the state as bytes; equal state gives equal bytes."""
@@ -233,6 +265,7 @@ class Account:
         arrays = {f"waiting.{name}": waiting[name] for name in ORDER.names or ()}
         arrays |= {f"fills.{name}": self._open_fills[name] for name in FILLED.names or ()}
         arrays["refs"] = self._open_refs
+        arrays["closed_at"] = self._closed_at
         arrays["lots"] = np.frombuffer(self.lots.to_bytes(), np.uint8)
         return pack(
             "account",
@@ -246,23 +279,54 @@ class Account:
     def restore(self, data: bytes) -> None:
         """Take over the state that `to_bytes` gave.
 
+        Symbols that were not there when it was saved start flat.
+
         Raises
         ------
         StateError
-            If it is another account's, or its strategies or symbols are not this one's.
+            If it is another account's, or has strategies or symbols that this one lacks.
         """
         arrays, facts = unpack("account", _STATE_VERSION, data)
-        saved = (facts["name"], facts["strategies"], facts["symbols"])
-        if saved != (self.name, self.strategies, self.symbols):
+        missing = set(facts["symbols"]) - set(self.symbols)
+        if facts["name"] != self.name or facts["strategies"] != self.strategies or missing:
             raise StateError(
-                f"account state: saved for {saved}, not for account {self.name} with strategies "
-                f"{self.strategies} and symbols {self.symbols}."
+                f"account state: saved for account {facts['name']} with strategies "
+                f"{facts['strategies']}, not for {self.name} with {self.strategies}"
+                + (
+                    f"; and it knows {sorted(missing)}, which have no prices here."
+                    if missing
+                    else "."
+                )
             )
-        waiting = np.empty(len(arrays["waiting.ts"]), ORDER)
-        for name in ORDER.names or ():
-            waiting[name] = arrays[f"waiting.{name}"]
-        fills = np.empty(len(arrays["refs"]), FILLED)
-        for name in FILLED.names or ():
-            fills[name] = arrays[f"fills.{name}"]
-        lots = LotBooks.from_bytes(arrays["lots"].tobytes())
-        self._open(lots, waiting, arrays["refs"], fills)
+        # Both lists are sorted, so new codes keep the order of the old ones.
+        places = np.array([self.symbols.index(symbol) for symbol in facts["symbols"]], np.int64)
+        waiting = _records(ORDER, arrays, "waiting.")
+        waiting["symbol"] = places[waiting["symbol"]]
+        fills = _records(FILLED, arrays, "fills.")
+        fills["symbol"] = places[fills["symbol"]]
+        old = arrays["closed_at"].reshape(len(self.strategies), len(places))
+        self._closed_at = np.zeros((len(self.strategies), len(self.symbols)), np.int64)
+        self._closed_at[:, places] = old
+        self._closed_at = self._closed_at.ravel()
+        saved = LotBooks.from_bytes(arrays["lots"].tobytes())
+        key, lots = saved.open_lots()
+        strategy, symbol = np.divmod(key, max(len(places), 1))
+        books = LotBooks(len(self.key_ids), self.lots.books["point_value"])
+        books.place(
+            self._key(strategy, places[symbol]).astype(np.int32),
+            lots,
+            saved.books["net"][key] > 0,
+            saved.next_ref,
+        )
+        self._open(books, waiting, arrays["refs"], fills)
+
+
+def _records(
+    kind: np.dtype[np.void], arrays: Mapping[str, NDArray[np.int64]], prefix: str
+) -> Records:
+    """Put columns together to records again."""
+    names = kind.names or ()
+    out = np.empty(len(arrays[prefix + names[0]]), kind)
+    for name in names:
+        out[name] = arrays[prefix + name]
+    return out

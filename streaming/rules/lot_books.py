@@ -188,17 +188,31 @@ class LotBooks:
         """Restore what `to_bytes` gave, into any number of shards."""
         arrays, facts = unpack("lot books", _STATE_VERSION, data)
         state = cls(len(arrays["point_value"]), arrays["point_value"], shards=shards)
-        state.next_ref = facts["next_ref"]
         lots = np.empty(len(arrays["key"]), LOT)
         for name in LOT.names or ():
             lots[name] = arrays.get(name, NONE)
-        for shard in range(shards):
-            mine = arrays["key"] % shards == shard
-            state.pools[shard] = lots[mine]
-            state.free[shard][1] = mine.sum()
-            key = arrays["key"][mine].astype(np.int32)
-            _chain_lots(state.books, state.pools[shard], key, arrays["long"][mine])
+        state.place(arrays["key"], lots, arrays["long"], facts["next_ref"])
         return state
+
+    def place(self, key: Keys, lots: Records, long: NDArray[np.bool_], next_ref: int) -> None:
+        """Put open lots into books that are flat.
+
+        Parameters
+        ----------
+        key : int32[n], ascending
+        lots : LOT[n]
+            Oldest first within a key.
+        long : bool[n]
+            The side of each.
+        next_ref : int
+            Greater than every lot's.
+        """
+        self.next_ref = next_ref
+        for shard in range(self.shards):
+            mine = key % self.shards == shard
+            self.pools[shard] = lots[mine]
+            self.free[shard][1] = mine.sum()
+            _chain_lots(self.books, self.pools[shard], key[mine].astype(np.int32), long[mine])
 
 
 def match_fills(

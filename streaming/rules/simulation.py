@@ -251,9 +251,7 @@ def _gate_of(rules: Rules, strategy: int) -> int:
 
 
 @inlined
-def claim(
-    order: Records, key: int, sign: int, rules: Rules, gates: Gates, held: Holdings
-) -> None:
+def claim(order: Records, key: int, sign: int, rules: Rules, gates: Gates, held: Holdings) -> None:
     """Count an order's claims on places, limits and units (sign 1), or end them (-1)."""
     symbol = order["symbol"]
     quantity = order["quantity"]
@@ -284,9 +282,7 @@ def _fill(
     strategy = order["strategy"]
     quantity = order["quantity"]
     key = strategy * (held.used.shape[0] - 1) + symbol
-    price = fill_price(
-        order["close"], quantity > 0, rules.slippage, instruments.tick_size[symbol]
-    )
+    price = fill_price(order["close"], quantity > 0, rules.slippage, instruments.tick_size[symbol])
     notional = value(price, abs(quantity), instruments.point_value[symbol])
     net = held.books[key]["net"]
     if notional == OVERFLOW or abs(net + quantity) >= LIMIT:

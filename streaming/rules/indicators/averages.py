@@ -4,7 +4,7 @@ from streaming.rules.bars import Bars, Float, Int
 from streaming.rules.compile import inlined, kernel
 from streaming.rules.indicators.exact import fma
 from streaming.rules.indicators.rows import Out, blank
-from streaming.rules.indicators.windows import window_means
+from streaming.rules.indicators.windows import block_rows, window_means
 from streaming.rules.money import SCALE
 
 
@@ -17,7 +17,10 @@ def sma(bars: Bars, first: int, seen: int, params: Float, state: Float, out: Out
     """
     length = int(params[0])
     start = blank(out[0], seen, length - 1)
-    window_means(bars.close, first + start, length, out[0][start:])
+    step = block_rows(length)
+    for block in range(start, len(out[0]), step):
+        mean = out[0][block : block + step]
+        window_means(bars.close, first + block, length, mean)
 
 
 @inlined

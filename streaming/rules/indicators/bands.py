@@ -6,7 +6,12 @@ from streaming.rules.bars import Bars, Float
 from streaming.rules.compile import kernel
 from streaming.rules.indicators.prices import to_doubles
 from streaming.rules.indicators.rows import Out, blank
-from streaming.rules.indicators.windows import block_rows, window_max, window_moments
+from streaming.rules.indicators.windows import (
+    block_rows,
+    window_extremes,
+    window_gaps,
+    window_moments,
+)
 
 
 @kernel
@@ -20,15 +25,13 @@ def bollinger(bars: Bars, first: int, seen: int, params: Float, state: Float, ou
     for k in range(3):
         start = blank(out[k], seen, length - 1)
     step = block_rows(length)
-    scratch = np.empty(min(step, len(out[0]) - start))
     for block in range(start, len(out[0]), step):
         upper = out[0][block : block + step]
         middle = out[1][block : block + step]
         lower = out[2][block : block + step]
-        deviation = scratch[: len(middle)]
-        window_moments(bars.close, first + block, length, middle, scratch[:0], deviation)
+        window_moments(bars.close, first + block, length, middle, upper)
         for i in range(len(middle)):
-            reach = width * deviation[i]
+            reach = width * upper[i]
             upper[i] = middle[i] + reach
             lower[i] = middle[i] - reach
 
@@ -47,16 +50,18 @@ def bollinger_shape(
     for k in range(2):
         start = blank(out[k], seen, length - 1)
     step = block_rows(length)
-    scratch = np.empty(min(step, len(out[0]) - start))
+    scratch = np.empty(step)
     for block in range(start, len(out[0]), step):
         breadth = out[0][block : block + step]
         place = out[1][block : block + step]
         deviation = scratch[: len(place)]
-        window_moments(bars.close, first + block, length, breadth, place, deviation)
+        window_gaps(bars.close, first + block, length, place)
+        window_moments(bars.close, first + block, length, breadth, deviation)
         for i in range(len(place)):
-            reach = width * deviation[i]
-            breadth[i] = 2.0 * reach / breadth[i]
-            place[i] = 0.5 + place[i] / (2.0 * reach) if reach > 0.0 else 0.5
+            across = 2.0 * width * deviation[i]
+            breadth[i] = across / breadth[i]
+            # Without deviation there is no gap either: 0 over anything will do.
+            place[i] = 0.5 + place[i] / (across if across > 0.0 else 1.0)
 
 
 @kernel
@@ -68,14 +73,14 @@ def zscore(bars: Bars, first: int, seen: int, params: Float, state: Float, out: 
     length = int(params[0])
     start = blank(out[0], seen, length - 1)
     step = block_rows(length)
-    scratch = np.empty((2, min(step, len(out[0]) - start)))
+    scratch = np.empty((2, step))
     for block in range(start, len(out[0]), step):
         score = out[0][block : block + step]
-        mean = scratch[0, : len(score)]
-        deviation = scratch[1, : len(score)]
-        window_moments(bars.close, first + block, length, mean, score, deviation)
+        mean, deviation = scratch[0, : len(score)], scratch[1, : len(score)]
+        window_gaps(bars.close, first + block, length, score)
+        window_moments(bars.close, first + block, length, mean, deviation)
         for i in range(len(score)):
-            score[i] = score[i] / deviation[i] if deviation[i] > 0.0 else 0.0
+            score[i] /= deviation[i] if deviation[i] > 0.0 else 1.0
 
 
 @kernel
@@ -94,6 +99,6 @@ def donchian(bars: Bars, first: int, seen: int, params: Float, state: Float, out
         lower = out[1][block : block + step]
         oldest = first + block - length + 1
         newest = first + block + len(upper)
-        to_doubles(window_max(bars.high[oldest:newest], length)[length - 1 :], upper)
-        # The least is the largest of the opposites.
-        to_doubles(-window_max(-bars.low[oldest:newest], length)[length - 1 :], lower)
+        top, bottom = window_extremes(bars.high[oldest:newest], bars.low[oldest:newest], length)
+        to_doubles(top[length - 1 :], upper)
+        to_doubles(bottom[length - 1 :], lower)

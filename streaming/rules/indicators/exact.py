@@ -15,7 +15,7 @@ from numba.extending import intrinsic
 from streaming.rules.compile import inlined, kernel
 from streaming.rules.wide import U64, divide_wide
 
-_EXACT = 1 << 53
+EXACT = 1 << 53
 """Up to here every integer is a double."""
 
 _WORD = 18446744073709551616.0
@@ -48,7 +48,9 @@ def _add_product_compiled(typingctx: Any, high: Any, low: Any, a: Any, b: Any) -
         wide = ir.IntType(128)
         word = ir.IntType(64)
         shift = ir.Constant(wide, 64)
-        old = builder.or_(builder.shl(builder.sext(args[0], wide), shift), builder.zext(args[1], wide))
+        old = builder.or_(
+            builder.shl(builder.sext(args[0], wide), shift), builder.zext(args[1], wide)
+        )
         product = builder.mul(builder.sext(args[2], wide), builder.sext(args[3], wide))
         new = builder.add(old, product)
         words = [builder.trunc(builder.lshr(new, shift), word), builder.trunc(new, word)]
@@ -88,6 +90,26 @@ else:
     def add_product(high: Any, low: Any, a: Any, b: Any) -> Any:
         """Give the signed 128-bit (high, low) + a x b; high, a, b int64, low uint64."""
         return _add_product_compiled(high, low, a, b)
+
+
+if numba.config.DISABLE_JIT:
+
+    def divide(number: float, divisor: float, inverse: float) -> float:
+        """Give number / divisor, rounded once."""
+        return number / divisor
+else:
+
+    @inlined
+    def divide(number: float, divisor: float, inverse: float) -> float:
+        """Give number / divisor, rounded once, without the cost of a division.
+
+        `inverse` is 1 / divisor as a double. Two corrections by the exact remainder give
+        the nearest double (Markstein 1990, Theorem 8.3 of Muller et al., Handbook of
+        Floating-Point Arithmetic), for numbers and divisors that are neither huge nor tiny.
+        """
+        rough = number * inverse
+        close = fma(fma(-rough, divisor, number), inverse, rough)
+        return float(fma(fma(-close, divisor, number), inverse, close))
 
 
 @inlined
@@ -131,7 +153,7 @@ def wide_quotient(high: Any, low: Any, divisor: int) -> float:
 @inlined
 def quotient(number: int, divisor: int) -> float:
     """Give the double nearest to an int64 over an int64 in (0, 2**53)."""
-    if -_EXACT <= number <= _EXACT:
+    if -EXACT <= number <= EXACT:
         return float(number) / float(divisor)
     high, low = add_product(np.int64(0), _ZERO, number, 1)
     return wide_quotient(high, low, divisor)

@@ -1,16 +1,14 @@
 """The name of one number per bar: which indicator, with which parameters, on which bars."""
 
-from dataclasses import dataclass, replace
-from functools import total_ordering
+from typing import NamedTuple
 
 
-@total_ordering
-@dataclass(frozen=True, slots=True)
-class Feature:
+class Feature(NamedTuple):
     """One output of an indicator, as a strategy asks for it.
 
     Made by the constructor functions of `streaming.rules.indicators`, which check the
-    parameters: `rsi(14)`, `ema(50, "H1")`.
+    parameters: `rsi(14)`, `ema(50, "H1")`. A named tuple, because features are keys of the
+    dicts that values travel in, and a tuple's hash costs little.
 
     Attributes
     ----------
@@ -35,21 +33,32 @@ class Feature:
     @property
     def local(self) -> "Feature":
         """The feature without its timeframe: the key of values on one series."""
-        return self if self.timeframe is None else replace(self, timeframe=None)
+        return self if self.timeframe is None else Feature(self.name, self.params)
 
     def on(self, anchor: str) -> "Feature":
         """Give the feature with a timeframe: its own, or else the anchor's."""
-        return replace(self, timeframe=anchor) if self.timeframe is None else self
+        return Feature(self.name, self.params, anchor) if self.timeframe is None else self
 
-    def __lt__(self, other: "Feature") -> bool:
-        return self._order < other._order
+    # A tuple's own order would fail between a timeframe and None.
+    def __lt__(self, other: tuple[object, ...]) -> bool:
+        return _order(self) < _order(other)
 
-    @property
-    def _order(self) -> tuple[str, tuple[int | float, ...], str]:
-        return self.name, self.params, self.timeframe or ""
+    def __le__(self, other: tuple[object, ...]) -> bool:
+        return _order(self) <= _order(other)
+
+    def __gt__(self, other: tuple[object, ...]) -> bool:
+        return _order(self) > _order(other)
+
+    def __ge__(self, other: tuple[object, ...]) -> bool:
+        return _order(self) >= _order(other)
 
     def __str__(self) -> str:
         return self.column if self.timeframe is None else f"{self.column}@{self.timeframe}"
+
+
+def _order(feature: tuple[object, ...]) -> tuple[str, object, str]:
+    name, params, timeframe = feature
+    return str(name), params, str(timeframe or "")
 
 
 def _digits(value: float) -> str:

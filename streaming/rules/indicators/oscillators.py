@@ -4,7 +4,7 @@ from streaming.rules.bars import Bars, Float
 from streaming.rules.compile import kernel
 from streaming.rules.indicators.averages import seed_gap
 from streaming.rules.indicators.exact import fma
-from streaming.rules.indicators.rows import Out, blank
+from streaming.rules.indicators.rows import UNIT, Out, blank
 from streaming.rules.money import SCALE
 
 STILL = 1e-14 * SCALE
@@ -107,9 +107,9 @@ def macd(bars: Bars, first: int, seen: int, params: Float, state: Float, out: Ou
             histogram += quick - sluggish
         if seen + i == ready:
             histogram = (quick - sluggish) - histogram / signal
-            lines[i] = (quick - sluggish) / SCALE
-            signals[i] = ((quick - sluggish) - histogram) / SCALE
-            histograms[i] = histogram / SCALE
+            lines[i] = (quick - sluggish) * UNIT
+            signals[i] = ((quick - sluggish) - histogram) * UNIT
+            histograms[i] = histogram * UNIT
             start = i + 1
     if seen + start > ready:
         new = closes[first + start :]
@@ -125,7 +125,7 @@ def macd(bars: Bars, first: int, seen: int, params: Float, state: Float, out: Ou
             before = line
             line = quick - sluggish
             histogram = fma(keep, histogram, keep * (line - before))
-            rows[i] = line / SCALE
-            smooth[i] = (line - histogram) / SCALE
-            rest[i] = histogram / SCALE
+            rows[i] = line * UNIT
+            smooth[i] = (line - histogram) * UNIT
+            rest[i] = histogram * UNIT
     state[0], state[1], state[2] = quick, sluggish, histogram

@@ -1,17 +1,25 @@
 """The bar's own prices, as doubles."""
 
 from streaming.rules.bars import Bars, Float, Int
-from streaming.rules.compile import inlined, kernel
-from streaming.rules.indicators.exact import quotient
-from streaming.rules.indicators.rows import Out
+from streaming.rules.compile import kernel
+from streaming.rules.indicators.exact import EXACT, divide, quotient
+from streaming.rules.indicators.rows import UNIT, Out
+from streaming.rules.indicators.windows import BLOCK, largest_sum
 from streaming.rules.money import SCALE
 
 
-@inlined
+@kernel
 def to_doubles(prices: Int, out: Float) -> None:
-    """Give the double nearest to each price; prices int64[n] x 1e8, out float64[n]."""
-    for i in range(len(out)):
-        out[i] = quotient(prices[i], SCALE)
+    """Give the double nearest to each price; prices int64[>= n] x 1e8, out float64[n]."""
+    for block in range(0, len(out), BLOCK):
+        part = out[block : block + BLOCK]
+        some = prices[block : block + len(part)]
+        if largest_sum(some, 1) <= EXACT:
+            for i in range(len(part)):
+                part[i] = divide(float(some[i]), SCALE, UNIT)
+        else:
+            for i in range(len(part)):
+                part[i] = quotient(some[i], SCALE)
 
 
 @kernel

@@ -8,6 +8,12 @@ from streaming.rules.compile import inlined
 Out = tuple[Float, ...]
 """One row for each output of a kernel: float64[new]."""
 
+UNIT = 1e-8
+"""Turns averages of differences (x 1e8) into the price's own unit.
+
+Prices themselves are divided by SCALE, which gives the nearest double.
+"""
+
 
 @inlined
 def blank(row: Float, seen: int, silent: int) -> int:

@@ -8,14 +8,19 @@ from streaming.rules.indicators.rows import Out, blank
 from streaming.rules.indicators.volatility import true_range
 
 
+_NONE = 1e-14
+"""Sum of +DI and -DI below which TA-Lib sees no direction."""
+
+
 @inlined
-def _directional(bars: Bars, at: int) -> tuple[float, float, float]:
-    """Give upward movement, downward movement and true range of a bar, x 1e8."""
-    up = bars.high[at] - bars.high[at - 1]
-    down = bars.low[at - 1] - bars.low[at]
-    plus = float(up) if up > 0 and up > down else 0.0
-    minus = float(down) if down > 0 and down > up else 0.0
-    return plus, minus, float(true_range(bars.high[at], bars.low[at], bars.close[at - 1]))
+def _movements(high: int, low: int, high_before: int, low_before: int) -> tuple[float, float]:
+    """Give a bar's upward and downward movement, x 1e8: the larger counts, if above 0."""
+    up = high - high_before
+    down = low_before - low
+    # Choices between numbers, not branches: which way a bar goes cannot be guessed.
+    plus = max(up, 0) if up > down else 0
+    minus = max(down, 0) if down > up else 0
+    return float(plus), float(minus)
 
 
 @kernel
@@ -38,35 +43,38 @@ def adx(bars: Bars, first: int, seen: int, params: Float, state: Float, out: Out
     start = blank(out[1], seen, length)
     blank(out[2], seen, length)
     plus, minus, span, index = state[0], state[1], state[2], state[3]
-    begin = 2 * length - 1 - seen
-    for i in range(start, len(out[0])):
-        if seen + i == length:
-            plus = minus = span = index = 0.0
-            for at in range(first + i - length + 1, first + i):
-                up, down, wide = _directional(bars, at)
-                plus += up
-                minus += down
-                span += wide
-        up, down, wide = _directional(bars, first + i)
+    if start == len(out[0]):
+        return
+    at = first + start
+    if seen + start == length:
+        plus = minus = span = index = 0.0
+        for i in range(at - length + 1, at):
+            up, down = _movements(bars.high[i], bars.low[i], bars.high[i - 1], bars.low[i - 1])
+            plus += up
+            minus += down
+            span += float(true_range(bars.high[i], bars.low[i], bars.close[i - 1]))
+    highs, lows = bars.high[at:], bars.low[at:]
+    old_highs, old_lows, old_closes = bars.high[at - 1 :], bars.low[at - 1 :], bars.close[at - 1 :]
+    index_row, plus_row, minus_row = out[0][start:], out[1][start:], out[2][start:]
+    begin = 2 * length - 1 - seen - start
+    for i in range(len(index_row)):
+        up, down = _movements(highs[i], lows[i], old_highs[i], old_lows[i])
         plus = fma(keep, plus, up)
         minus = fma(keep, minus, down)
-        span = fma(keep, span, wide)
-        rise = fall = 0.0
-        if span >= STILL:
-            rise = 100.0 * (plus / span)
-            fall = 100.0 * (minus / span)
-        out[1][i] = rise
-        out[2][i] = fall
+        span = fma(keep, span, float(true_range(highs[i], lows[i], old_closes[i])))
+        percent = 100.0 / span if span >= STILL else 0.0
+        rise, fall = plus * percent, minus * percent
+        plus_row[i] = rise
+        minus_row[i] = fall
         both = rise + fall
-        directed = both >= 1e-14
+        directed = both >= _NONE
         strength = 100.0 * (abs(rise - fall) / both) if directed else 0.0
         if i > begin:
-            if directed:
-                index = fma(keep, index, share * strength)
-            out[0][i] = index
+            index = fma(keep, index, share * strength) if directed else index
+            index_row[i] = index
         else:
             index += strength
             if i == begin:
                 index /= length
-                out[0][i] = index
+                index_row[i] = index
     state[0], state[1], state[2], state[3] = plus, minus, span, index

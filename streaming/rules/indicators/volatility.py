@@ -7,9 +7,8 @@ import numpy as np
 from streaming.rules.bars import Bars, Float
 from streaming.rules.compile import inlined, kernel
 from streaming.rules.indicators.exact import fma
-from streaming.rules.indicators.rows import Out, blank
+from streaming.rules.indicators.rows import UNIT, Out, blank
 from streaming.rules.indicators.windows import block_rows, tree_sums
-from streaming.rules.money import SCALE
 
 
 @inlined
@@ -41,7 +40,7 @@ def atr(bars: Bars, first: int, seen: int, params: Float, state: Float, out: Out
         for i in range(first + start - length + 1, first + start + 1):
             average += float(true_range(bars.high[i], bars.low[i], bars.close[i - 1]))
         average /= length
-        row[start] = average / SCALE
+        row[start] = average * UNIT
         start += 1
     highs = bars.high[first + start :]
     lows = bars.low[first + start :]
@@ -49,7 +48,7 @@ def atr(bars: Bars, first: int, seen: int, params: Float, state: Float, out: Out
     rest = row[start:]
     for i in range(len(rest)):
         average = fma(keep, average, share * float(true_range(highs[i], lows[i], befores[i])))
-        rest[i] = average / SCALE
+        rest[i] = average * UNIT
     state[0] = average
 
 

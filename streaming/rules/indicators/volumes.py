@@ -71,9 +71,7 @@ def vwap(bars: Bars, first: int, seen: int, params: Float, state: Float, out: Ou
 
 
 @kernel
-def vwap_rolling(
-    bars: Bars, first: int, seen: int, params: Float, state: Float, out: Out
-) -> None:
+def vwap_rolling(bars: Bars, first: int, seen: int, params: Float, state: Float, out: Out) -> None:
     """Volume-weighted average of (high + low + close) / 3 of the last `length` bars.
 
     Bars without volume (NaN or 0) count nothing; NaN where no bar of the window has any.
@@ -89,17 +87,15 @@ def vwap_rolling(
         for i in range(len(typical)):
             typical[i] = _typical(bars, oldest + i)
             amount[i] = bars.volume[oldest + i] if bars.volume[oldest + i] > 0.0 else 0.0
-        # Each window is summed anew, oldest first, as differences from its newest price;
-        # window after window in the inner loop, so that many are summed side by side.
-        weighted = np.zeros(len(row))
-        total = np.zeros(len(row))
+        # Each window is summed anew, newest last, as differences from its newest price. The
+        # windows go in the inner loop, so that many are summed side by side.
         newest = typical[length - 1 :]
+        weighted = np.zeros(len(row))
         for lag in range(length):
-            prices = typical[lag:]
-            volumes = amount[lag:]
-            for i in range(len(row)):
+            prices, volumes = typical[lag:], amount[lag:]
+            for i in range(len(weighted)):
                 weighted[i] += volumes[i] * float(prices[i] - newest[i])
-                total[i] += volumes[i]
+        total = tree_sums(amount, length)[length - 1 :]
         for i in range(len(row)):
             if total[i] > 0.0:
                 row[i] = (float(newest[i]) + weighted[i] / total[i]) / _PARTS

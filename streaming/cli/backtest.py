@@ -1,0 +1,216 @@
+"""`trading backtest`: from the lake's prices, or recorded signals, to trade matches."""
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from streaming.cli.output import JsonFlag, print_json, print_table, progress, say
+from streaming.cli.times import to_micros
+
+if TYPE_CHECKING:
+    from streaming.jobs.strategies.base import Strategy
+    from streaming.runtimes.runs import Run
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("backtest")(backtest)
+
+
+def backtest(
+    lake: Annotated[Path, typer.Option(help="Folder of the lake.")],
+    signals: Annotated[
+        Path | None,
+        typer.Option(help="Recorded signals (CSV or Parquet) in place of the strategies'."),
+    ] = None,
+    symbols: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Symbols.  [default: all]", show_default=False)
+    ] = None,
+    strategies: Annotated[str, typer.Option(metavar="a,b|all", help="Strategies.")] = "all",
+    param: Annotated[
+        list[str] | None,
+        typer.Option(metavar="STRATEGY.NAME=VALUE", help="Set a parameter; may be repeated."),
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option(metavar="T", help="Signals after this time count (UTC).")
+    ] = None,
+    end: Annotated[str | None, typer.Option(metavar="T", help="Up to this time (UTC).")] = None,
+    account: Annotated[
+        Literal["per-strategy", "shared"],
+        typer.Option(help="Each strategy alone, or all in one account."),
+    ] = "per-strategy",
+    capital: Annotated[
+        str | None, typer.Option(help="Capital of an account.  [default: account.capital]")
+    ] = None,
+    slippage_bps: Annotated[
+        str | None, typer.Option(help="Against the trader.  [default: costs.slippageBps]")
+    ] = None,
+    fee_bps: Annotated[
+        str | None, typer.Option(help="Of the notional.  [default: costs.feeBps]")
+    ] = None,
+    instruments: Annotated[
+        Path | None, typer.Option(help="Instruments file.  [default: instruments.file]")
+    ] = None,
+    run_id: Annotated[
+        str | None, typer.Option(metavar="R", help="A name to keep with the run's hash.")
+    ] = None,
+    resume: Annotated[
+        str | None, typer.Option(metavar="RUN", help="Go on from the state that this run saved.")
+    ] = None,
+    final_unrealized: Annotated[
+        bool, typer.Option("--final-unrealized", help="Add the snapshot at the last prices.")
+    ] = False,
+    trace: Annotated[
+        bool, typer.Option("--trace", help="Keep signals, orders and fills, not matches alone.")
+    ] = False,
+    settings: Annotated[Path | None, typer.Option(help="Settings file (TOML).")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Rows do not depend on it.")] = (
+        os.cpu_count() or 1
+    ),
+    as_json: JsonFlag = False,
+) -> None:
+    """Run strategies over the lake's bars and keep their trade matches as a run.
+
+    The same inputs, parameters and code make the same run: it is computed
+    once and given back after that. Look at it with `trading runs` and
+    `trading metrics --run`.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    from streaming.feeds.instruments import load_instruments
+    from streaming.lake import Lake
+    from streaming.runtimes.backtest import BacktestRequest, run_backtest
+    from streaming.settings import load_settings
+
+    # An option is the last word on its setting, checked like any other value.
+    given = {
+        "TRADING__ACCOUNT__CAPITAL": capital,
+        "TRADING__COSTS__SLIPPAGEBPS": slippage_bps,
+        "TRADING__COSTS__FEEBPS": fee_bps,
+    }
+    chosen = {key: value for key, value in given.items() if value is not None}
+    held = load_settings(settings, {**os.environ, **chosen})
+    request = BacktestRequest(
+        settings=held,
+        strategies=_strategies(strategies, param or []),
+        symbols=_listed(symbols),
+        start=to_micros(start, "--start"),
+        end=to_micros(end, "--end"),
+        layout=account,
+        instruments=load_instruments(instruments or held.instruments.file),
+        signals=signals,
+        resume=resume,
+        name=run_id,
+        trace=trace,
+        final_unrealized=final_unrealized or held.backtest.final_unrealized,
+        threads=threads,
+    )
+    with progress("backtest", quiet=as_json) as advance:
+        run = run_backtest(Lake(lake), request, advance)
+    if as_json:
+        print_json(as_facts(run))
+        return
+    print_summary([run])
+    say(f"Run {run.id}" + (f" ({run.name})" if run.name else "") + f" in {run.folder}")
+    say(f"Figures: trading metrics --lake {lake} --run {run.label}")
+
+
+def _listed(text: str | None) -> tuple[str, ...] | None:
+    if text is None:
+        return None
+    names = tuple(sorted({name.strip() for name in text.split(",") if name.strip()}))
+    if not names:
+        raise typer.BadParameter("names no symbol", param_hint="--symbols")
+    return names
+
+
+def _strategies(names: str, settings: Sequence[str]) -> "tuple[Strategy, ...]":
+    """Make the strategies named, with the parameters set."""
+    from streaming.errors import SettingsError
+    from streaming.jobs.strategies import make, select
+
+    chosen = {one.id: one for one in select(names)}
+    params: dict[str, dict[str, float]] = {}
+    for text in settings:
+        key, equals, value = text.partition("=")
+        strategy, dot, name = key.strip().partition(".")
+        try:
+            number = float(value)
+        except ValueError:
+            equals = ""
+        if not (equals and dot):
+            raise typer.BadParameter(
+                f"{text!r}: write STRATEGY.NAME=VALUE, as sma_cross.fast=20", param_hint="--param"
+            )
+        if strategy not in chosen:
+            make(strategy)  # says it when there is no such strategy
+            raise SettingsError(f"--param {text}: strategy {strategy} does not take part.")
+        params.setdefault(strategy, {})[name] = number
+    for strategy, changed in params.items():
+        chosen[strategy] = make(strategy, **changed)
+    return tuple(chosen[name] for name in sorted(chosen))
+
+
+def as_facts(run: "Run") -> dict[str, Any]:
+    """Give a run as JSON values."""
+    return {"runId": run.id, "name": run.name, "folder": str(run.folder), **run.facts}
+
+
+def print_summary(found: "Sequence[Run]") -> None:
+    """Print the figures of runs, a line for each strategy."""
+    for run in found:
+        definition, window = run.definition, run.facts["window"]
+        lines = []
+        for name, one in run.facts["figures"].items():
+            rejected = sum(count for code, count in one["signals"].items() if code != "OK")
+            lines.append(
+                [
+                    name,
+                    one["trades"],
+                    f"{float(one['netPnl']):,.2f}",
+                    _percent(one["return"]),
+                    "" if one["sharpe"] is None else f"{one['sharpe']:.2f}",
+                    _percent(one["maxDrawdown"]),
+                    f"{float(one['fees']):,.2f}",
+                    one["signals"]["OK"],
+                    rejected,
+                    one["cancelled"],
+                ]
+            )
+        print_table(
+            f"Run {run.label}: {definition['layout']}, {len(definition['symbols'])} symbols, "
+            f"{window['start']} to {window['completeTo']}",
+            [
+                "strategy",
+                "trades",
+                "net PnL",
+                "return",
+                "Sharpe",
+                "max drawdown",
+                "fees",
+                "orders",
+                "rejected",
+                "cancelled",
+            ],
+            lines,
+            right=[
+                "trades",
+                "net PnL",
+                "return",
+                "Sharpe",
+                "max drawdown",
+                "fees",
+                "orders",
+                "rejected",
+                "cancelled",
+            ],
+            caption="realised; Sharpe annualised over calendar days",
+        )
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{value:.2%}"

@@ -1,0 +1,39 @@
+"""Operations: rows refused anywhere, and what is worth a person's look."""
+
+from streaming.contracts.columns import integer, key, text, time
+from streaming.contracts.keys import ACCOUNT
+from streaming.contracts.table import log_table
+
+QUARANTINE_HISTORY = log_table(
+    "quarantine_history",
+    "One row for each row refused anywhere, whole, with the reason.",
+    columns=[
+        key("tableName", "table that the row was meant for"),
+        text("source", "file or feed that it came from"),
+        integer("rowNumber", "its place in the source", ge=0),
+        # Not the clock: importing the same file again gives the same rows.
+        time("ts", "the refused row's own event time; null where it has no valid one",
+             nullable=True),
+        text("reason", "column, value and rule"),
+        text("row", "the row as it came, every column, as a JSON object"),
+    ],
+    bucket_by=["tableName"],
+    buckets=1,
+    ordered_by=None,
+    ttl_days=90,
+)  # fmt: skip
+
+RISK_ALERTS_HISTORY = log_table(
+    "risk_alerts_history",
+    "Rejections worth a look, unknown orders, late data, limit breaches.",
+    columns=[
+        ACCOUNT,
+        key("code", "kind of alert, such as OPEN_LIMIT_BREACHED"),
+        text("message", "for a person"),
+        time("ts", "event time of what caused it"),
+    ],
+    bucket_by=[ACCOUNT],
+    buckets=1,
+    ordered_by="ts",
+    ttl_days=90,
+)

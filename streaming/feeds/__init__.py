@@ -1,0 +1,1 @@
+"""Where prices come from: files of vendors, and a seeded synthetic market."""

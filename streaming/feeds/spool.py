@@ -1,0 +1,109 @@
+"""Checked rows of one file, laid out on the disk by day.
+
+A file may hold its rows in any order: all of a year for one symbol, then for the next. So
+that each day of the lake is merged once and memory does not grow with the file, rows wait
+here, batch by batch, each batch sorted by day.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from streaming.contracts import QUARANTINE_HISTORY, arrow_schema
+from streaming.jobs.price_rows import PriceRows, day_of
+
+
+class PriceSpool:
+    """Rows by day.
+
+    Parameters
+    ----------
+    folder
+        An empty folder; whoever made it removes it.
+    source
+        Name of the file that the rows are from.
+    """
+
+    def __init__(self, folder: Path, source: str) -> None:
+        self._folder = folder
+        self._source = source
+        self._codes: dict[str, int] = {}
+        self._parts: list[NDArray[np.int64]] = []
+        self._places: list[dict[int, tuple[int, int]]] = []
+
+    def add(self, rows: PriceRows) -> None:
+        """Append rows in order of arrival."""
+        if not len(rows):
+            return
+        days = day_of(rows.ts)
+        order = np.argsort(days, kind="stable")
+        present, begins = np.unique(days[order], return_index=True)
+        ends = [*begins[1:].tolist(), len(rows)]
+        codes = np.array([self._code(name) for name in rows.symbols], np.int64)
+        matrix = np.empty((8, len(rows)), np.int64)
+        matrix[0] = codes[rows.symbol[order]]
+        for at, column in enumerate(rows[3:8], start=1):
+            matrix[at] = column[order]
+        matrix[6] = rows.volume[order].view(np.int64)
+        matrix[7] = rows.number[order]
+        path = self._folder / f"{len(self._parts)}.npy"
+        np.save(path, matrix)
+        self._parts.append(np.load(path, mmap_mode="r"))
+        places = zip(begins.tolist(), ends, strict=True)
+        self._places.append(dict(zip(present.tolist(), places, strict=True)))
+
+    def days(self) -> list[int]:
+        """Give the days that have rows, in days since 1970, ascending."""
+        return sorted({day for places in self._places for day in places})
+
+    def rows(self, day: int) -> PriceRows:
+        """Give the rows of one day in order of arrival."""
+        parts = [
+            part[:, slice(*places[day])]
+            for part, places in zip(self._parts, self._places, strict=True)
+            if day in places
+        ]
+        symbol, ts, opened, high, low, price, volume, number = np.concatenate(parts, axis=1)
+        return PriceRows(
+            list(self._codes),
+            [self._source],
+            symbol,
+            ts,
+            opened,
+            high,
+            low,
+            price,
+            volume.view(np.float64),
+            np.zeros(len(ts), np.int64),
+            number,
+        )
+
+    def _code(self, name: str) -> int:
+        return self._codes.setdefault(name, len(self._codes))
+
+
+class QuarantineSpool:
+    """Refused rows in the order in which they were found."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "quarantine.arrows"
+        self._sink = pa.OSFile(str(self._path), "wb")
+        self._writer = pa.ipc.new_stream(self._sink, arrow_schema(QUARANTINE_HISTORY))
+        self.count = 0
+
+    def add(self, rows: pa.Table) -> None:
+        """Append rows in the schema of `quarantine_history`."""
+        if rows.num_rows:
+            self._writer.write_table(rows)
+            self.count += rows.num_rows
+
+    def parts(self) -> Iterator[pa.Table]:
+        """Give all rows, part by part; nothing can be added after."""
+        self._writer.close()
+        self._sink.close()
+        with pa.OSFile(str(self._path), "rb") as file, pa.ipc.open_stream(file) as stream:
+            for batch in stream:
+                yield pa.Table.from_batches([batch])

@@ -1,0 +1,240 @@
+"""The indicators job: 1-minute bars of one symbol in, feature rows of every timeframe out.
+
+It reads `price_1m_history` and writes `indicator_history` and `indicator_latest`. Like all
+jobs it does no I/O and knows no clock: a runtime hands in bars and the time up to which no
+more will come, and stores what comes out.
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streaming.errors import StateError
+from streaming.rules.bars import Bars, Float, Int, no_bars
+from streaming.rules.indicators import VERSION, Feature, SeriesState, advance, new_series
+from streaming.rules.indicators.series import plain_bars
+from streaming.rules.state import pack, unpack
+from streaming.rules.timeframes import TIMEFRAMES, aggregate, check_timeframe
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_KIND, _VERSION = "indicators", 1
+
+
+class FeatureRows(NamedTuple):
+    """New feature rows of one symbol and timeframe, oldest first. Not to be written to.
+
+    `ts` int64[n] is `barTs`, the close of each bar (microseconds UTC); `values` float64[n]
+    by feature (without timeframe), NaN before warm-up; `carry` holds the row before the
+    first of these, NaN where there was none.
+    """
+
+    ts: Int
+    values: dict[Feature, Float]
+    carry: dict[Feature, float]
+
+
+class _Timeframe:
+    """One timeframe of a symbol: the bar that is not finished, and the features' state."""
+
+    def __init__(self, minutes: int, series: SeriesState, partial: Bars) -> None:
+        self.minutes = minutes
+        self.series = series
+        self.partial = partial
+
+
+class IndicatorState:
+    """What the indicators of one symbol keep from batch to batch.
+
+    Parameters
+    ----------
+    needs : iterable of Feature
+        What to compute, over all strategies; a feature without a timeframe is one of M1
+        (`Feature.on` gives it the anchor's).
+    timeframes : iterable of str
+        Timeframes whose rows are wanted even where no feature is needed on them: anchors.
+
+    Attributes
+    ----------
+    needs : tuple of Feature
+        With timeframes, ascending.
+    clock : int
+        Microseconds UTC up to which the input is complete: bars from there on are late.
+    """
+
+    def __init__(self, needs: Iterable[Feature], timeframes: Iterable[str] = ()) -> None:
+        self.needs = tuple(sorted({feature.on("M1") for feature in needs}))
+        self.clock = -1
+        wanted = {check_timeframe(name) for name in timeframes}
+        wanted.update(need.timeframe for need in self.needs if need.timeframe)
+        self._timeframes = {
+            name: _Timeframe(
+                minutes,
+                new_series(feature for feature in self.needs if feature.timeframe == name),
+                no_bars(),
+            )
+            for name, minutes in TIMEFRAMES.items()
+            if name in wanted
+        }
+
+    def to_bytes(self) -> bytes:
+        """Give the state as bytes: equal state gives equal bytes."""
+        arrays: dict[str, NDArray[Any]] = {}
+        for name, timeframe in self._timeframes.items():
+            series = timeframe.series
+            for kind, bars in (("partial", timeframe.partial), ("tail", series.tail)):
+                arrays[f"{name}.{kind}"] = np.array(bars[:5], np.int64)
+                arrays[f"{name}.{kind}.volume"] = bars.volume
+            arrays[f"{name}.memory"] = series.memory
+            arrays[f"{name}.last"] = series.last
+        return pack(
+            _KIND,
+            _VERSION,
+            arrays,
+            rules=VERSION,
+            clock=self.clock,
+            needs=[[need.name, list(need.params), need.timeframe] for need in self.needs],
+            seen={name: timeframe.series.seen for name, timeframe in self._timeframes.items()},
+        )
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "IndicatorState":
+        """Restore a state; `needs` tells what it computes.
+
+        Raises
+        ------
+        StateError
+            If the bytes are damaged, or were saved by other versions of the rules.
+        """
+        arrays, facts = unpack(_KIND, _VERSION, data)
+        if facts["rules"] != VERSION:
+            raise StateError(
+                f"{_KIND} state: saved with version {facts['rules']} of the indicator rules, "
+                f"this is version {VERSION}. Start from the symbol's first bar."
+            )
+        needs = [Feature(name, tuple(params), tf) for name, params, tf in facts["needs"]]
+        state = cls(needs, facts["seen"])
+        state.clock = facts["clock"]
+        for name, timeframe in state._timeframes.items():
+            partial, tail = (
+                Bars(*arrays[f"{name}.{kind}"], arrays[f"{name}.{kind}.volume"])
+                for kind in ("partial", "tail")
+            )
+            timeframe.partial = partial
+            timeframe.series.tail = tail
+            timeframe.series.seen = facts["seen"][name]
+            timeframe.series.memory = arrays[f"{name}.memory"]
+            timeframe.series.last = arrays[f"{name}.last"]
+        return state
+
+
+def step(state: IndicatorState, bars: Bars, complete_to: int) -> dict[str, FeatureRows]:
+    """Compute the features of all bars that the next 1-minute bars finish.
+
+    Parameters
+    ----------
+    state : IndicatorState
+        Changed in place.
+    bars : Bars
+        The symbol's next 1-minute bars; may be empty.
+    complete_to : int
+        Microseconds UTC; no bar at or before it will come any more. Never more than is
+        known: it finishes the bars of longer timeframes whose boundary it reaches.
+
+    Returns
+    -------
+    dict of timeframe to FeatureRows
+        Every timeframe that is needed, those without a new row too.
+
+    Raises
+    ------
+    StateError
+        If the bars are not in order, or not later than what came before: late bars are
+        stored but nothing is computed again, so they must not come here.
+    """
+    if len(bars):
+        _check_order(state, bars)
+    bars = plain_bars(bars)
+    rows = {}
+    for name, timeframe in state._timeframes.items():
+        if timeframe.minutes == 1:
+            finished = bars
+        else:
+            finished, timeframe.partial = aggregate(
+                timeframe.partial, bars, complete_to, timeframe.minutes
+            )
+        series = timeframe.series
+        carry = series.carry
+        rows[name] = FeatureRows(finished.ts, advance(series, finished, series.features), carry)
+    state.clock = max(state.clock, complete_to, *bars.ts[-1:].tolist())
+    return rows
+
+
+def _check_order(state: IndicatorState, bars: Bars) -> None:
+    """Refuse bars out of order, or at or before the time that was declared complete."""
+    if bars.ts[0] <= state.clock:
+        raise StateError(
+            f"Indicators: a bar of {_utc(bars.ts[0])} came after {_utc(state.clock)} was "
+            "complete. Late bars are for the price table alone; leave them out here."
+        )
+    back = np.flatnonzero(bars.ts[1:] <= bars.ts[:-1])
+    if len(back):
+        at = int(back[0])
+        raise StateError(
+            f"Indicators: the bar of {_utc(bars.ts[at + 1])} follows that of "
+            f"{_utc(bars.ts[at])}. Sort the bars by ts and drop duplicates."
+        )
+
+
+def _utc(ts: int) -> str:
+    return str(np.datetime64(int(ts), "us")) + "Z"
+
+
+def indicator_history_rows(
+    symbol: str, timeframe: str, rows: FeatureRows, calc_ts: int, *, final: bool = True
+) -> "pa.Table":
+    """Give feature rows as rows of `indicator_history`.
+
+    Parameters
+    ----------
+    symbol, timeframe, rows
+        Of one series.
+    calc_ts : int
+        Wall clock of the computation, microseconds UTC.
+    final : bool
+        False for intrabar rows.
+
+    Returns
+    -------
+    pyarrow.Table
+        In the contract's schema. A feature that is not warm, or was not computed because
+        no strategy needs it, is null.
+    """
+    import pyarrow as pa
+
+    from streaming.contracts import INDICATOR_HISTORY
+    from streaming.contracts.arrow import arrow_schema
+    from streaming.rules.indicators import PUBLISHED_FEATURES
+
+    schema = arrow_schema(INDICATOR_HISTORY)
+    count = len(rows.ts)
+    known: dict[str, Any] = {
+        "symbol": pa.repeat(symbol, count),
+        "timeframe": pa.repeat(timeframe, count),
+        "barTs": pa.array(rows.ts),
+        "final": pa.repeat(final, count),
+        "calcTs": pa.repeat(calc_ts, count),
+        "indicatorVersion": pa.repeat(VERSION, count),
+    }
+    for feature in PUBLISHED_FEATURES:
+        values = rows.values.get(feature)
+        known[feature.column] = (
+            pa.nulls(count, pa.float64())
+            if values is None
+            # NaN, in pandas' manner of speaking, is null.
+            else pa.array(values, from_pandas=True)
+        )
+    return pa.table([known[field.name].cast(field.type) for field in schema], schema=schema)

@@ -1,0 +1,1 @@
+"""What drives the jobs: over bounded history, recorded fills, or live input."""

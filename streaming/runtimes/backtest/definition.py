@@ -1,0 +1,194 @@
+"""What a backtest is asked to do, and the runId that this makes.
+
+The runId is a digest of everything that can change a row: sources of the rules, jobs and
+this runtime, strategies and parameters, symbols, window, layout, capital, limits, costs,
+instruments, weights, the bars and signals read, and the run that it resumes. How it is
+computed (threads, slices) and what else is kept beside the matches (trace) is not in it.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from streaming.errors import RunError, SettingsError
+from streaming.feeds.instruments import Instruments
+from streaming.jobs.strategies.base import Strategy
+from streaming.lake import DayInfo
+from streaming.rules.fills import RATE_PER_BPS
+from streaming.rules.money import SCALE
+from streaming.rules.simulation import Rules
+from streaming.rules.weights import WeightSchedule
+from streaming.settings import Settings
+
+LAYOUTS = ("per-strategy", "shared")
+SHARED_ACCOUNT = "bt:shared"
+
+_PACKAGE = Path(__file__).parents[2]
+_SOURCES = ("contracts", "rules", "jobs", "runtimes/backtest")
+_MS_US = 1000
+
+
+@dataclass(frozen=True)
+class BacktestRequest:
+    """What to run.
+
+    Attributes
+    ----------
+    strategies
+        At least one, ids unique.
+    symbols
+        Sorted; None: all that the lake has.
+    start, end
+        Microseconds UTC, signals with start < ts <= end; None: from the first, to the last
+        bar. A run that resumes another starts where that one ended unless told otherwise.
+    layout
+        `per-strategy`: each strategy alone in account `bt:<id>`, weight 1; `shared`: all in
+        one account, with equal weights or those of `weights`.
+    signals
+        Recorded signals (Parquet or CSV) to use in place of the strategies'.
+    resume
+        runId or name of the run whose state to go on from.
+    name
+        A name to keep with the runId.
+    trace
+        Keep signals, accepted and rejected signals, order events and exec reports too.
+    final_unrealized
+        Add the unrealised snapshot at the last prices.
+    threads
+        How many threads may work; rows do not depend on it.
+    """
+
+    settings: Settings
+    strategies: tuple[Strategy, ...]
+    symbols: tuple[str, ...] | None = None
+    start: int | None = None
+    end: int | None = None
+    layout: str = "per-strategy"
+    instruments: Instruments = field(default_factory=Instruments)
+    weights: WeightSchedule | None = None
+    signals: Path | None = None
+    resume: str | None = None
+    name: str | None = None
+    trace: bool = False
+    final_unrealized: bool = False
+    threads: int = 2
+
+    def __post_init__(self) -> None:
+        if self.layout not in LAYOUTS:
+            raise SettingsError(f"Account layout {self.layout!r}: must be one of {LAYOUTS}.")
+        if self.start is not None and self.end is not None and self.end <= self.start:
+            raise RunError("The window's end is not after its start.")
+
+    @property
+    def capital(self) -> int:
+        """Give the account's capital, x 1e8."""
+        return to_units(self.settings.account.capital)
+
+
+def to_units(amount: Decimal) -> int:
+    """Give a setting's amount x 1e8; settings hold no more places than that."""
+    return int(amount * SCALE)
+
+
+def account_rules(settings: Settings) -> Rules:
+    """Turn the settings of an account into the numbers that the rules take."""
+    gate = settings.tradepicker
+    capital = settings.account.capital
+    limits = settings.limits
+    return Rules(
+        max_open=gate.max_open_positions,
+        sell_requires_long=int(gate.sell_requires_long),
+        reserve_on_open=int(gate.reserve_on_open),
+        ttl=gate.reservation_ttl_ms * _MS_US,
+        gate_per_strategy=int(gate.key == "account+strategy"),
+        capital=to_units(capital),
+        order_limit=to_units(limits.per_order * capital),
+        symbol_limit=to_units(limits.per_symbol * capital),
+        gross_limit=to_units(limits.gross * capital),
+        slippage=int(settings.costs.slippage_bps * RATE_PER_BPS),
+        fee_rate=int(settings.costs.fee_bps * RATE_PER_BPS),
+    )
+
+
+@cache
+def sources_digest() -> str:
+    """Give the digest of all sources that decide what a run's rows are."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in _SOURCES:
+        for path in sorted((_PACKAGE / part).rglob("*.py")):
+            digest.update(str(path.relative_to(_PACKAGE)).encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def bars_digest(days: Iterable[DayInfo], symbols: Iterable[str]) -> str:
+    """Give the digest of some symbols' bars on some days, from what their footers say."""
+    digest = hashlib.blake2b(digest_size=16)
+    wanted = sorted(symbols)
+    for info in days:
+        for symbol in wanted:
+            if symbol in info.symbols:
+                rows, content = info.symbols[symbol]
+                digest.update(f"{info.day} {symbol} {rows} {content}\n".encode())
+    return digest.hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """Give the digest of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def time_text(ts: int | None) -> str | None:
+    """Write a time (microseconds UTC) as ISO 8601."""
+    return None if ts is None else f"{np.datetime64(ts, 'us')}Z"
+
+
+def define(
+    request: BacktestRequest,
+    symbols: list[str],
+    bars: str,
+    signals: str | None,
+    resumes: str | None,
+) -> dict[str, Any]:
+    """Give what defines a run, as JSON values.
+
+    Parameters
+    ----------
+    symbols
+        Those that take part, sorted.
+    bars, signals
+        Digests of what is read.
+    resumes
+        runId of the run whose state this one goes on from.
+    """
+    return {
+        "sources": sources_digest(),
+        "strategies": [
+            {"id": one.id, "version": one.version, "params": one.params}
+            for one in sorted(request.strategies, key=lambda one: one.id)
+        ],
+        "symbols": symbols,
+        "start": time_text(request.start),
+        "end": time_text(request.end),
+        "layout": request.layout,
+        "account": account_rules(request.settings)._asdict(),
+        "instruments": request.instruments.digest,
+        "weights": None if request.weights is None else request.weights.digest(),
+        "bars": bars,
+        "signals": signals,
+        "resumes": resumes,
+    }
+
+
+def run_id(definition: dict[str, Any]) -> str:
+    """Give the runId (20 hex digits) of a definition."""
+    text = json.dumps(definition, sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=10).hexdigest()

@@ -1,0 +1,145 @@
+"""A run's folder in the lake: written beside its place, then renamed, whole or not at all.
+
+`runs/<runId>/`
+- `run.json`: what defines the run, what it did, its figures;
+- `<table>/month=YYYY-MM/strategy=<id>.parquet`: history tables;
+- `open_positions_lots.parquet`, `unrealized_pnl_latest.parquet`, `quarantine_history.parquet`;
+- `state/<part>.bin`: what the run of the next window resumes.
+
+The bytes of all of them follow from the runId: no clock, no path, no count of threads.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from streaming.contracts import TABLES, arrow_schema
+from streaming.lake import atomic_directory
+from streaming.rules.state import pack, unpack
+from streaming.runtimes.backtest.slices import month_of
+
+RUNS = "runs"
+RUN_FILE = "run.json"
+
+_STATE_VERSION = 1
+
+
+class RunWriter:
+    """Writes one run's files into a folder that nobody sees yet.
+
+    Parameters
+    ----------
+    folder
+        Where to write.
+    keep_after
+        Microseconds UTC: rows up to this time belong to an earlier run and are left out;
+        None: all are kept.
+    """
+
+    def __init__(self, folder: Path, keep_after: int | None) -> None:
+        self._folder = folder
+        self._keep_after = keep_after
+        self._open: dict[tuple[str, str, str], pq.ParquetWriter] = {}
+        self.rows: dict[str, int] = {}
+
+    def append(self, table: str, strategy: str, rows: pa.Table) -> None:
+        """Append rows of one strategy, ascending in the table's time, to their months."""
+        if rows.num_rows == 0:
+            return
+        times = rows[TABLES[table].ordered_by].cast(pa.int64()).to_numpy()
+        if self._keep_after is not None and times[0] <= self._keep_after:
+            skip = int(np.searchsorted(times, self._keep_after, side="right"))
+            rows, times = rows.slice(skip), times[skip:]
+        # The months of a slice are one or two: look where they end, not at every row.
+        first = 0
+        while first < len(times):
+            month = month_of(int(times[first]))
+            last = first + int(np.searchsorted(times[first:], _month_end(month), side="right"))
+            self._writer(table, month, strategy).write_table(rows.slice(first, last - first))
+            first = last
+        self.rows[table] = self.rows.get(table, 0) + rows.num_rows
+
+    def _writer(self, table: str, month: str, strategy: str) -> pq.ParquetWriter:
+        key = (table, month, strategy)
+        if key not in self._open:
+            for other in [k for k in self._open if k[0] == table and k[2] == strategy]:
+                self._open.pop(other).close()
+            path = self._folder / table / f"month={month}" / f"strategy={quote(strategy)}.parquet"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._open[key] = pq.ParquetWriter(
+                path,
+                arrow_schema(TABLES[table]),
+                compression="lz4",
+                store_decimal_as_integer=True,
+                write_page_checksum=True,
+                use_dictionary=_few_values(table),
+                write_statistics=[TABLES[table].ordered_by or ""],
+            )
+        return self._open[key]
+
+    def close(self) -> None:
+        """Finish all history files."""
+        for writer in self._open.values():
+            writer.close()
+        self._open.clear()
+
+    def put(self, name: str, rows: pa.Table) -> None:
+        """Write a table that is one file."""
+        pq.write_table(rows, self._folder / f"{name}.parquet", write_page_checksum=True)
+        self.rows[name] = rows.num_rows
+
+    def put_state(self, part: str, states: Mapping[str, bytes], **facts: Any) -> None:
+        """Write the states of one kind, by name."""
+        path = self._folder / "state" / f"{part}.bin"
+        path.parent.mkdir(exist_ok=True)
+        arrays = {name: np.frombuffer(data, np.uint8) for name, data in states.items()}
+        path.write_bytes(pack(part, _STATE_VERSION, arrays, **facts))
+
+    def put_facts(self, facts: dict[str, Any]) -> None:
+        """Write `run.json`."""
+        text = json.dumps(facts, indent=1, sort_keys=True, allow_nan=False)
+        (self._folder / RUN_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def _month_end(month: str) -> int:
+    following = np.datetime64(month, "M") + 1
+    return int(following.astype("datetime64[us]").astype(np.int64))
+
+
+def _few_values(table: str) -> list[str]:
+    """List the columns that hold few values over and over; ids are all different."""
+    repeated = {"accountId", "strategyId", "symbol", "runId", "direction", "buyFillId"}
+    repeated |= {"sellFillId", "fillId", "side", "action", "reason", "code", "event", "venue"}
+    repeated |= {"timeframe", "strategyVersion", "paramsHash", "weight", "sizeHint"}
+    return [column.name for column in TABLES[table].columns if column.name in repeated]
+
+
+@contextmanager
+def new_run(root: Path, run: str, keep_after: int | None) -> Iterator[RunWriter]:
+    """Write a run; it appears in the lake at the end, or not at all."""
+    with atomic_directory(root / RUNS / run) as folder:
+        writer = RunWriter(folder, keep_after)
+        try:
+            yield writer
+        finally:
+            writer.close()
+
+
+def read_states(folder: Path, part: str) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """Read the states of one kind that a run saved, and the facts beside them."""
+    data = (folder / "state" / f"{part}.bin").read_bytes()
+    arrays, facts = unpack(part, _STATE_VERSION, data)
+    return {name: array.tobytes() for name, array in arrays.items()}, facts
+
+
+def net_of(matches: pa.Table) -> pa.ChunkedArray:
+    """Give each match's net PnL: gross less fees."""
+    return pc.subtract(matches["realizedPnl"], matches["fees"])

@@ -1,0 +1,128 @@
+"""Pictures: a sound PNG for every shape of report, the same bytes each time."""
+
+import zlib
+from datetime import date
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+
+from analytics.books import a_match, lot_table, match_table, random_book
+from streaming.analytics import equity_metrics
+from streaming.analytics.plot import png, save_png
+from streaming.analytics.plot.panels import apart, month_sums
+from streaming.analytics.plot.theme import compact, signless_zero
+from streaming.analytics.prices import SeriesPrices
+from streaming.errors import LakeError, SettingsError
+
+MINUS = "\N{MINUS SIGN}"
+
+
+def chunks(image):
+    """Give the chunks of a PNG as (kind, bytes), their checksums verified."""
+    assert image[:8] == b"\x89PNG\r\n\x1a\n"
+    found, at = [], 8
+    while at < len(image):
+        size = int.from_bytes(image[at : at + 4], "big")
+        kind, body = image[at + 4 : at + 8], image[at + 8 : at + 8 + size]
+        assert zlib.crc32(kind + body) == int.from_bytes(image[at + 8 + size :][:4], "big")
+        found.append((kind, body))
+        at += size + 12
+    return found
+
+
+def pixels(image):
+    """Give the size of a PNG, and how many distinct rows of pixels it has."""
+    parts = chunks(image)
+    header = dict(parts)[b"IHDR"]
+    width, height = (int.from_bytes(header[i : i + 4], "big") for i in (0, 4))
+    raw = zlib.decompress(b"".join(body for kind, body in parts if kind == b"IDAT"))
+    rows = np.frombuffer(raw, np.uint8).reshape(height, -1)
+    return width, height, len({row.tobytes() for row in rows})
+
+
+def book(**more):
+    matches, lots, prices = random_book(4)
+    return equity_metrics(
+        match_table(matches), prices=SeriesPrices(prices), open_lots=lot_table(lots), **more
+    )
+
+
+@pytest.mark.parametrize(
+    "reports",
+    [
+        lambda: book()[:1],
+        lambda: book(),
+        lambda: book(names=[f"idle {n}" for n in range(9)]),
+        lambda: book(start=date(2005, 1, 1), end=date(2013, 12, 31)),
+        lambda: equity_metrics(match_table([a_match()])),  # one day, no prices
+        lambda: equity_metrics(  # nothing at all
+            match_table([]), start=date(2013, 1, 1), end=date(2013, 1, 1), names=[""]
+        ),
+        lambda: equity_metrics(  # more than all is lost, under a name that wants escaping
+            match_table([a_match(strategyId="$a_b$ %", realizedPnl=-(10**15))]),
+            end=date(2013, 10, 9),
+        ),
+    ],
+    ids=["one", "several", "many", "years", "one day", "idle", "lost"],
+)
+def test_every_shape_of_report_makes_a_picture(reports):
+    width, height, rows = pixels(png(reports()))
+    assert width > 1000
+    assert height > 800
+    assert rows > height / 4  # lines, letters and bars: hardly two rows of pixels are equal
+
+
+def test_the_same_reports_give_the_same_bytes_whatever_the_users_settings():
+    expected = png(book())
+    with mpl.rc_context({"font.size": 30, "lines.linewidth": 9, "axes.facecolor": "red"}):
+        assert png(book()) == expected
+        assert mpl.rcParams["font.size"] == 30
+
+
+def test_no_date_and_no_version_is_written():
+    assert {kind for kind, _ in chunks(png(book()[:1]))} <= {b"IHDR", b"pHYs", b"IDAT", b"IEND"}
+
+
+def test_a_picture_of_nothing_is_an_error(tmp_path):
+    with pytest.raises(SettingsError, match="nothing to draw"):
+        save_png([], tmp_path / "none.png")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_cannot_be_written_is_an_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises((LakeError, NotADirectoryError)):
+        save_png(book()[:1], tmp_path / "file" / "x.png")
+
+
+def test_labels_that_touch_move_apart_in_their_order():
+    heights = np.array([0.5, 0.51, 0.1, 0.49])
+    placed = apart(heights, 0.1)
+    assert placed[2] == 0.1
+    assert np.allclose(np.sort(placed)[1:], [0.4, 0.5, 0.6])
+    assert list(np.argsort(placed)) == list(np.argsort(heights))
+
+
+def test_months_add_up_their_days():
+    days = np.arange(np.datetime64("2013-12-30"), np.datetime64("2014-01-03"))
+    months, sums = month_sums(days, np.array([1.0, 2.0, 4.0, 8.0]))
+    assert months == [(2013, 12), (2014, 1)]
+    assert sums.tolist() == [3.0, 12.0]
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (compact(0), "0"),
+        (compact(1250), "1,250"),
+        (compact(-45_200), f"{MINUS}45,200"),
+        (compact(100_000), "100k"),
+        (compact(1_350_000), "1.35M"),
+        (compact(0.5), "0.50"),
+        (signless_zero("-0.0"), "0.0"),
+        (signless_zero("-0.1"), f"{MINUS}0.1"),
+    ],
+)
+def test_numbers_on_pictures(written, expected):
+    assert written == expected

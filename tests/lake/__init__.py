@@ -1,0 +1,1 @@
+"""The lake: whole or absent files, merging, reading, damage, many writers."""

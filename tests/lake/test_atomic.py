@@ -1,0 +1,106 @@
+"""Files and folders are whole or absent, and leftovers go away."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from streaming.errors import LakeError
+from streaming.lake import atomic_directory, atomic_file, scratch_directory, sweep
+
+
+def _names(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
+def test_a_file_takes_its_name_only_when_it_is_whole(tmp_path):
+    final = tmp_path / "deep" / "file"
+    with atomic_file(final) as partial:
+        partial.write_text("new")
+        assert not final.exists()
+    assert final.read_text() == "new"
+    assert _names(final.parent) == ["file"]
+
+
+def test_a_failure_leaves_the_old_file_and_no_leftover(tmp_path):
+    final = tmp_path / "file"
+    final.write_text("old")
+    with pytest.raises(RuntimeError), atomic_file(final) as partial:
+        partial.write_text("half")
+        raise RuntimeError
+    assert final.read_text() == "old"
+    assert _names(tmp_path) == ["file"]
+
+
+def test_a_folder_is_replaced_as_a_whole(tmp_path):
+    final = tmp_path / "run"
+    for content in ("a", "b"):
+        with atomic_directory(final) as partial:
+            (partial / "deep").mkdir()
+            (partial / "deep" / content).write_text(content)
+    assert [p.name for p in (final / "deep").iterdir()] == ["b"]
+    assert _names(tmp_path) == ["run"]
+
+
+def test_a_failed_folder_leaves_the_old_one(tmp_path):
+    final = tmp_path / "run"
+    with atomic_directory(final) as partial:
+        (partial / "a").write_text("a")
+    with pytest.raises(KeyboardInterrupt), atomic_directory(final) as partial:
+        (partial / "b").write_text("b")
+        raise KeyboardInterrupt
+    assert _names(final) == ["a"]
+    assert _names(tmp_path) == ["run"]
+
+
+def test_scratch_is_removed_also_after_a_failure(tmp_path):
+    with pytest.raises(ValueError), scratch_directory(tmp_path / "staging", "x") as scratch:
+        (scratch / "f").write_text("f")
+        raise ValueError
+    assert _names(tmp_path / "staging") == []
+
+
+_HANG = """
+import sys, time
+from pathlib import Path
+from streaming.lake import atomic_directory, atomic_file
+root = Path(sys.argv[1])
+with atomic_file(root / "f") as one, atomic_directory(root / "below" / "d") as other:
+    one.write_text("half")
+    (other / "x").write_text("half")
+    print("ready", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_sweep_takes_what_the_dead_left_and_spares_the_living(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", _HANG, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        assert sweep(tmp_path) == 0
+        assert _leftovers(tmp_path) == 2
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert _leftovers(tmp_path) == 2
+        assert sweep(tmp_path) == 2
+        assert _leftovers(tmp_path) == 0
+        assert not (tmp_path / "f").exists()
+        assert not (tmp_path / "below" / "d").exists()
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _leftovers(root: Path) -> int:
+    return len([*root.glob(".*.partial"), *root.glob("*/.*.partial")])
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LakeError, match=r"file/below"), atomic_file(tmp_path / "file" / "below"):
+        pass

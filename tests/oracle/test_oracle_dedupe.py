@@ -1,0 +1,122 @@
+"""How recorded fills are taken in, by hand; times are seconds."""
+
+import random
+
+from oracle.dedupe import DAY, UNATTRIBUTED, Intake, Row
+from oracle.money import units
+
+SECOND = 1_000_000
+KEY = ("acct", "s", "A")
+
+
+def row(order, side, ts, qty="1", price="10", fill="1", fee="0", symbol="A"):
+    return Row(
+        "acct", order, fill, symbol, side, units(qty), units(price), int(ts * SECOND), units(fee)
+    )
+
+
+def take(*rows, orders=("o1", "o2", "o3", "o4"), **settings):
+    intake = Intake(dict.fromkeys(orders, "s"), **settings)
+    for one in rows:
+        intake.arrive(one)
+    return intake.end()
+
+
+def applied(out):
+    return [(r.order_id, r.fill_id) for _, r in out.applied]
+
+
+def test_fills_within_the_lateness_are_put_in_order():
+    out = take(row("o1", "BUY", 10), row("o2", "SELL", 14), row("o3", "BUY", 9))
+    assert applied(out) == [("o3", "1"), ("o1", "1"), ("o2", "1")]
+    assert out.late == 0
+
+
+def test_equal_times_go_by_order_id_then_fill_id_as_text():
+    out = take(
+        row("o2", "BUY", 10, fill="1"),
+        row("o1", "BUY", 10, fill="2"),
+        row("o1", "BUY", 10, fill="10"),
+    )
+    assert applied(out) == [("o1", "10"), ("o1", "2"), ("o2", "1")]
+
+
+def test_a_fill_on_the_watermark_is_not_late():
+    out = take(row("o1", "BUY", 10), row("o2", "BUY", 5))
+    assert (applied(out), out.late) == ([("o2", "1"), ("o1", "1")], 0)
+
+
+def test_a_fill_below_the_watermark_is_late_and_applied_as_it_comes():
+    out = take(row("o1", "BUY", 4), row("o2", "BUY", 10), row("o3", "SELL", 3), row("o4", "BUY", 6))
+    assert applied(out) == [("o1", "1"), ("o3", "1"), ("o4", "1"), ("o2", "1")]
+    assert out.late == 1
+    assert [(match.opened_by.ts, match.ts) for _, match in out.matches] == [
+        (4 * SECOND, 4 * SECOND)  # the sale of second 3 met the buy of second 4
+    ]
+
+
+def test_a_feed_that_is_complete_moves_the_watermark():
+    intake = Intake({"o1": "s", "o2": "s"})
+    intake.arrive(row("o1", "BUY", 10))
+    intake.complete(9 * SECOND)
+    assert intake.out.applied == []
+    intake.complete(10 * SECOND)
+    assert applied(intake.out) == [("o1", "1")]
+    intake.arrive(row("o2", "BUY", 10))
+    assert intake.out.late == 1
+
+
+def test_a_fill_that_comes_twice_counts_once():
+    out = take(row("o1", "BUY", 10), row("o1", "BUY", 10), row("o2", "SELL", 11))
+    assert out.duplicates == {KEY: 1}
+    assert out.books[KEY].net == 0
+
+
+def test_a_second_fill_of_an_order_is_no_duplicate():
+    out = take(row("o1", "BUY", 10, fill="1"), row("o1", "BUY", 10, fill="2"))
+    assert not out.duplicates
+    assert out.books[KEY].net == units("2")
+
+
+def test_the_same_fill_at_another_price_is_dropped_and_told():
+    out = take(row("o1", "BUY", 10, price="10"), row("o1", "BUY", 11, price="12"))
+    assert [r.price for _, r in out.differing] == [units("12")]
+    assert not out.duplicates
+    assert out.books[KEY].avg_price == units("10")
+
+
+def test_an_id_may_come_again_after_its_time():
+    week = 7 * DAY // SECOND
+    assert take(row("o1", "BUY", 10), row("o1", "BUY", 10 + week)).duplicates == {KEY: 1}
+    out = take(row("o1", "BUY", 10), row("o1", "BUY", 10 + week + 0.000001))
+    assert not out.duplicates
+    assert out.books[KEY].net == units("2")
+
+
+def test_an_order_that_nobody_knows_is_unattributed():
+    out = take(row("o1", "BUY", 10), row("who", "SELL", 11))
+    assert [r.order_id for r in out.unknown_orders] == ["who"]
+    assert out.books["acct", UNATTRIBUTED, "A"].net == units("-1")
+    assert out.books[KEY].net == units("1"), "another strategy's position is not touched"
+
+
+def test_any_order_of_arrival_within_the_lateness_gives_the_same():
+    rng = random.Random(3)
+    for _ in range(200):
+        rows = [
+            row(
+                rng.choice(["o1", "o2", "who"]),
+                rng.choice(["BUY", "SELL"]),
+                rng.randrange(30),
+                qty=str(rng.randint(1, 5)),
+                price=str(rng.randint(1, 9)),
+                fill=str(rng.randint(1, 6)),
+                fee="0.00000001",
+            )
+            for _ in range(12)
+        ]
+        straight = take(*sorted(rows, key=lambda r: r.ts))
+        shaken = take(*sorted(rows, key=lambda r: r.ts + rng.randint(0, 5 * SECOND)))
+        assert shaken.late == 0
+        for what in ("applied", "matches", "duplicates", "differing", "unknown_orders"):
+            assert getattr(shaken, what) == getattr(straight, what)

@@ -1,0 +1,1 @@
+"""The fast rules held against the oracle, on random and on hand-worked input."""

@@ -1,0 +1,21 @@
+"""How many random sequences a soak runs, and with which seeds.
+
+`SOAK` in the environment is the number of sequences of each soak test, a small slice where
+it is not set. They run in batches of many keys or accounts at once, each batch from its own
+seed, so that a failure names what to run again.
+"""
+
+import os
+from collections.abc import Iterator
+from random import Random
+
+SEQUENCES = int(os.environ.get("SOAK", "4000"))
+SHARDS = 4  # tests of their own, so that they spread over processors
+BATCH = 500
+
+
+def batches(shard: int) -> Iterator[tuple[int, int, Random]]:
+    """Give (seed, number of sequences, random source) of each batch of a shard."""
+    for seed in range(shard, -(-SEQUENCES // BATCH), SHARDS):
+        size = min(BATCH, SEQUENCES - seed * BATCH)
+        yield seed, size, Random(seed)
