@@ -187,7 +187,7 @@ def p4(scale: Scale) -> list[Workload]:
                 Contender(plain, "project", "peers.plain_engine", size),
             ],
             [Comparison(ours, plain, "speed", 10.0)],
-            [Agreement((ours, plain), ("fills", "matches", "digest"))],
+            [Agreement((ours, plain), ("fills", "matches", "rejected", "digest"))],
         )
     ]
 

@@ -280,7 +280,9 @@ def _plain(value: Any) -> Any:
 
 
 def load_settings(
-    path: str | Path | None = None, environ: Mapping[str, str] = os.environ
+    path: str | Path | None = None,
+    environ: Mapping[str, str] = os.environ,
+    options: Mapping[str, tuple[str, Any]] | None = None,
 ) -> Settings:
     """Read the settings that hold here.
 
@@ -292,6 +294,10 @@ def load_settings(
     environ : mapping
         `TRADING__SECTION__NAME` overrides the file; the process's environment unless given.
 
+    options : mapping, optional
+        What a command line sets, over all else: by the setting's name, what the option is
+        called and its value, as in `{"costs.feeBps": ("--fee-bps", "0.5")}`.
+
     Raises
     ------
     SettingsError
@@ -300,7 +306,7 @@ def load_settings(
     """
     from streaming.settings_sources import read_sources
 
-    values, sources = read_sources(Settings, path, environ)
+    values, sources = read_sources(Settings, path, environ, options or {})
     settings = Settings(**values)
     settings._sources.update(sources)
     return settings

@@ -64,9 +64,12 @@ def _leaves(
 
 
 def read_sources(
-    model: type[BaseModel], path: str | Path | None, environ: Mapping[str, str]
+    model: type[BaseModel],
+    path: str | Path | None,
+    environ: Mapping[str, str],
+    options: Mapping[str, tuple[str, Any]],
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """Read the file and the environment.
+    """Read the file, the environment and a command's options; the later wins.
 
     Returns
     -------
@@ -85,6 +88,7 @@ def read_sources(
     more, wrong = _from_environment(known, environ)
     given |= more
     problems += wrong
+    given |= {key: Given(key, value, f"option {name}") for key, (name, value) in options.items()}
     values: dict[str, Any] = {}
     for key, one in given.items():
         *sections, name = key.split(".")

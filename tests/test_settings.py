@@ -297,6 +297,17 @@ def test_a_wrong_value_that_is_overridden_does_not_matter():
     assert settings.dedupe.ttl_days == 9
 
 
+def test_an_option_of_the_command_line_wins_over_all():
+    environ = {"TRADING__COSTS__FEEBPS": "x"}
+    settings = load_settings(None, environ, {"costs.feeBps": ("--fee-bps", "0.5")})
+    assert settings.costs.fee_bps == Decimal("0.5")
+    lines = {line.key: line.source for line in settings.describe()}
+    assert lines["costs.feeBps"] == "option --fee-bps"
+    with pytest.raises(SettingsError) as error:
+        load_settings(None, environ, {"costs.feeBps": ("--fee-bps", "-1")})
+    assert str(error.value) == "costs.feeBps = '-1': must be at least 0 (option --fee-bps)."
+
+
 def test_variables_that_differ_in_case_alone_must_agree():
     twice = {"TRADING__DEDUPE__TTLDAYS": "9", "trading__dedupe__ttldays": "9"}
     assert load(environ=twice).dedupe.ttl_days == 9

@@ -1,79 +1,65 @@
-"""P4, ours: recorded signals through gate, sizing, simulated fills and FIFO, on one thread."""
+"""P4, ours: signals through gate, sizing, simulated fills and FIFO, on one thread.
+
+Both engines get the signals in the order in which they are taken, with the bar that each
+belongs to. Sharing them out to the accounts is part of the time here too.
+"""
 
 import argparse
-from dataclasses import dataclass
 
 import numpy as np
 
 from benchmarks.contender import Work, serve
-from benchmarks.inputs import (
-    MINUTE_US,
-    START_US,
-    Signals,
-    bars,
-    digest,
-    signals,
-    symbol_name,
-)
+from benchmarks.inputs import MINUTE_US, SCALE, START_US, bars, digest, signals, symbol_name
+from benchmarks.inputs import Signals as Given
 from benchmarks.peers.plain_engine import rows_digest
 from streaming.feeds.instruments import Instruments
-from streaming.jobs.strategies.signals import Signals as StrategySignals
-from streaming.rules.account import Outcome
+from streaming.rules.account import Account, Outcome
 from streaming.rules.bars import Bars
-from streaming.runtimes.backtest.books import (
-    Market,
-    accounts_of,
-    advance,
-    instruments_of,
-    market_of,
-)
+from streaming.rules.simulation import BarTable, Signals
+from streaming.runtimes.backtest.books import accounts_of, instruments_of, market_of
 from streaming.runtimes.backtest.definition import account_rules
 from streaming.settings import Settings, TradePicker
 
 
-@dataclass(frozen=True)
-class Inputs:
-    """What a run takes: the market, and each strategy's signals by symbol."""
-
-    symbols: list[str]
-    market: Market
-    found: dict[str, list[StrategySignals]]
-
-
 def prepare(count: int, bars_: int, symbols: int, accounts: int = 20) -> Work:
-    """Lay out the market and the signals as the backtest does."""
+    """Hold signals and closes in memory."""
     markets = [bars(bars_, symbol) for symbol in range(symbols)]
     given = signals(count, bars_, symbols, accounts)
-    inputs = _inputs(markets, given, accounts)
+    inputs = digest(*(market.close for market in markets), *given)
+    names = [symbol_name(symbol) for symbol in range(symbols)]
+    last = int(markets[0].ts[-1])
+    by_name = {name: Bars(*market) for name, market in zip(names, markets, strict=True)}
+    table = market_of(names, by_name, np.zeros(symbols, np.int64), last).table
     rules = account_rules(Settings(tradepicker=TradePicker(max_open_positions=symbols)))
+    strategies = [f"S{account:02d}" for account in range(accounts)]
 
     def run() -> list[Outcome]:
-        facts = instruments_of(inputs.symbols, Instruments())
-        opened = accounts_of("per-strategy", list(inputs.found), inputs.symbols, rules, facts)
-        return [advance(account, inputs.market, inputs.found, None).outcome for account in opened]
-
-    work = digest(*(market.close for market in markets), *given)
-    return Work(run, _facts, len(given.bar), work, ["numba"])
-
-
-def _inputs(markets: list[Bars], given: Signals, accounts: int) -> Inputs:
-    names = [symbol_name(symbol) for symbol in range(len(markets))]
-    by_name = {name: Bars(*market) for name, market in zip(names, markets, strict=True)}
-    last = int(markets[0].ts[-1])
-    market = market_of(names, by_name, np.zeros(len(names), np.int64), last)
-    found = {
-        f"S{account:02d}": [
-            _strategy_signals(given, (given.account == account) & (given.symbol == symbol))
-            for symbol in range(len(names))
+        facts = instruments_of(names, Instruments())
+        opened = accounts_of("per-strategy", strategies, names, rules, facts)
+        return [
+            _advance(account, number, given, table, last) for number, account in enumerate(opened)
         ]
-        for account in range(accounts)
-    }
-    return Inputs(names, market, found)
+
+    return Work(run, _facts, len(given.bar), inputs, ["numba"])
 
 
-def _strategy_signals(given: Signals, rows: np.ndarray) -> StrategySignals:
-    ts = START_US + MINUTE_US * (given.bar[rows] + 1)
-    return StrategySignals(ts, given.side[rows], np.ones(len(ts)), given.size[rows])
+def _advance(account: Account, number: int, given: Given, table: BarTable, last: int) -> Outcome:
+    """Take one account through its own signals, to the last bar."""
+    own = np.flatnonzero(given.account == number)
+    symbol = given.symbol[own]
+    bar = given.bar[own]
+    next_bar = table.start[symbol] + bar + 1
+    taken = Signals(
+        ts=START_US + MINUTE_US * (bar + 1),
+        strategy=np.zeros(len(own), np.int32),
+        symbol=symbol,
+        buys=given.side[own] > 0,
+        size_hint=given.size[own],
+        weight=np.full(len(own), SCALE),
+        next_bar=next_bar,
+        ref_price=table.close[next_bar - 1],
+    )
+    return account.advance(taken, table, last)
 
 
 def _facts(outcomes: list[Outcome]) -> dict[str, int | str]:

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -38,7 +39,9 @@ class Source:
     window
         Microseconds UTC, after the first and up to the second; None: the matches' own days.
     capital
-        Currency x 1e8 of each account; None: as asked for.
+        Currency of each account; None: as asked for.
+    accounts
+        How many accounts have that capital.
     groups
         Names that took part, by the names of `matches.GROUPS`, even without a match.
     point_values
@@ -51,7 +54,8 @@ class Source:
     open_lots: pa.Table | None = None
     lake: "Lake | None" = None
     window: tuple[int, int] | None = None
-    capital: int | None = None
+    capital: Decimal | None = None
+    accounts: int = 1
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
     point_values: Mapping[str, int] = field(default_factory=dict)
     quarantine: pa.Table = field(default_factory=lambda: empty_table(QUARANTINE_HISTORY))
@@ -71,18 +75,19 @@ class Source:
     ) -> list[EquityReport]:
         """Report the equity metrics; what is not stated is as the source has it.
 
-        Parameters and errors are those of `equity_metrics`; `advance` hears of progress.
+        Without a stated capital, a report has that of an account, and one of a whole run
+        that of all its accounts. Parameters and errors are those of `equity_metrics`;
+        `advance` hears of progress.
         """
         if self.window is not None:
             # The window's first moment is the one after its start.
             start = start or day_of(self.window[0] + 1, tz)
             end = end or day_of(self.window[1], tz)
-        if capital is None:
-            own = DEFAULT_CAPITAL if self.capital is None else self.capital / 10**8
-            capital = own
+        if capital is None and self.capital is not None:
+            capital = self.capital * (self.accounts if by == "run" else 1)
         return equity_metrics(
             self.matches,
-            capital=capital,
+            capital=DEFAULT_CAPITAL if capital is None else capital,
             start=start,
             end=end,
             tz=tz,
@@ -139,23 +144,23 @@ def from_run(lake: Path, run: str) -> Source:
     LakeError
         If there is no lake in that folder, or a file is damaged.
     """
+    from streaming.runtimes.backtest.definition import SHARED_ACCOUNT
     from streaming.runtimes.runs import find_run
 
     opened = _opened(lake)
     found = find_run(opened, run)
-    definition: dict[str, Any] = found.definition
-    begin, end = found.facts["window"]
+    strategies = sorted(found.facts["figures"])
+    shared = found.definition["layout"] == "shared"
+    accounts = [SHARED_ACCOUNT] if shared else [f"bt:{name}" for name in strategies]
+    window = found.facts["window"]
     return Source(
         found.matches(),
         found.open_lots(),
         opened,
-        window=(_micros(begin), _micros(end)),
-        capital=definition["account"]["capital"],
-        groups={
-            "strategy": [one["id"] for one in definition["strategies"]],
-            "symbol": definition["symbols"],
-            "run": [found.id],
-        },
+        window=(_micros(window["start"]), _micros(window["completeTo"])),
+        capital=Decimal(found.definition["account"]["capital"]).scaleb(-8),
+        accounts=len(accounts),
+        groups={"strategy": strategies, "account": accounts, "run": [found.id]},
     )
 
 

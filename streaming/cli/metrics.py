@@ -1,5 +1,6 @@
 """`trading metrics`: equity metrics of trade matches, from files or of a run in a lake."""
 
+import os
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from streaming.analytics import EquityReport
     from streaming.analytics.sources import Source
 
+# Refused rows beyond these are counted on a terminal; JSON has them all.
 _SHOWN = 20
 
 
@@ -35,28 +37,32 @@ def metrics(
     run: Annotated[str | None, typer.Option(help="A run of the lake: runId or name.")] = None,
     capital: Annotated[
         str | None,
-        typer.Option(help="Capital base of each report.  [default: 100000, or the run's]"),
+        typer.Option(help="Capital base of a report.  [default: the run's, or account.capital]"),
     ] = None,
     by: Annotated[
         Literal["strategy", "account", "symbol", "run"], typer.Option(help="What to report on.")
     ] = "strategy",
     start: Annotated[
         str | None,
-        typer.Option(
-            metavar="YYYY-MM-DD", help="First day.  [default: of the first match, or of the run]"
-        ),
+        typer.Option(metavar="DAY", help="First day.  [default: the run's, or the first match's]"),
     ] = None,
     end: Annotated[
         str | None,
-        typer.Option(
-            metavar="YYYY-MM-DD", help="Last day.  [default: of the last match, or of the run]"
-        ),
+        typer.Option(metavar="DAY", help="Last day.  [default: the run's, or the last match's]"),
     ] = None,
-    tz: Annotated[str, typer.Option(help="Time zone of the days.")] = "Europe/Oslo",
-    days_per_year: Annotated[float, typer.Option(min=1, help="For annualising.")] = 365,
+    tz: Annotated[
+        str | None,
+        typer.Option(metavar="ZONE", help="Time zone of the days.  [default: metrics.timezone]"),
+    ] = None,
+    days_per_year: Annotated[
+        str | None,
+        typer.Option(metavar="DAYS", help="For annualising.  [default: metrics.daysPerYear]"),
+    ] = None,
     instruments: Annotated[
-        Path | None, typer.Option(help="CSV of the symbols, for their point values.")
+        Path | None,
+        typer.Option(help="CSV with the symbols' point values.  [default: instruments.file]"),
     ] = None,
+    settings: Annotated[Path | None, typer.Option(help="Settings file (TOML).")] = None,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE.png", help="Draw a picture as well.")
     ] = None,
@@ -74,22 +80,28 @@ def metrics(
         raise typer.BadParameter("give either files or --run, not both.")
     if run is not None and lake is None:
         raise typer.BadParameter("--run needs the --lake that it lies in.")
-    first, last = _day(start, "--start"), _day(end, "--end")
     if plot is not None and plot.suffix.lower() != ".png":
         raise typer.BadParameter(f"--plot: {plot} must end in .png.")
-
+    first, last = _day(start, "--start"), _day(end, "--end")
     from streaming.analytics.sources import from_files, from_run
+    from streaming.feeds.instruments import load_instruments
+    from streaming.settings import load_settings
 
+    # An option is the last word on its setting, checked like any other value.
+    given = {"TRADING__METRICS__TIMEZONE": tz, "TRADING__METRICS__DAYSPERYEAR": days_per_year}
+    chosen = {key: value for key, value in given.items() if value is not None}
+    held = load_settings(settings, {**os.environ, **chosen})
+    listed = load_instruments(instruments or held.instruments.file)
     source = from_run(lake, run) if run and lake else from_files(matches or [], lake)
     with progress("metrics", quiet=as_json) as advance:
         reports = source.reports(
-            capital=capital,
+            capital=capital or (held.account.capital if source.capital is None else None),
             start=first,
             end=last,
-            tz=tz,
+            tz=held.metrics.timezone,
             by=by,
-            days_per_year=days_per_year,
-            point_values=_point_values(instruments),
+            days_per_year=held.metrics.days_per_year,
+            point_values={symbol: one.point_value for symbol, one in listed.items()},
             advance=advance,
         )
     if plot is not None:
@@ -101,14 +113,6 @@ def metrics(
     else:
         _print_tables(reports)
         _say_refused(source)
-
-
-def _point_values(path: Path | None) -> dict[str, int]:
-    if path is None:
-        return {}
-    from streaming.feeds.instruments import load_instruments
-
-    return {symbol: one.point_value for symbol, one in load_instruments(path).items()}
 
 
 def _day(text: str | None, option: str) -> date | None:

@@ -74,8 +74,7 @@ def generated(name: str, form: Format) -> str:
 
     table = table_named(name)
     if form is Format.ARROW:
-        fields = "".join(f"  {field}\n" for field in arrow_schema(table))
-        return f"{table.name}\n{fields}"
+        return f"{table.name}\n{arrow_schema(table).to_string()}\n"
     made = {
         Format.MD: table_markdown,
         Format.SQLITE: sqlite_ddl,

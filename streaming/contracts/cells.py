@@ -16,19 +16,15 @@ from numpy.typing import NDArray
 from streaming.contracts import words
 from streaming.contracts.arrow import MONEY, TIME, Array, money_values
 from streaming.contracts.columns import Column, Type
+from streaming.contracts.parsing import PLAIN_DECIMAL, PLAIN_INTEGER, parse_texts
 from streaming.contracts.scaled import scaled
-from streaming.contracts.words import Refused
 from streaming.errors import ContractError
 from streaming.rules.money import LIMIT, SCALE
 
 _TICKS_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _INT64_MAX = 2**63 - 1
 
-# Arrow (seen with 26.0.1) wraps texts of more than 38 digits, and reads outside its tables
-# for exponents and changes of scale beyond 38 places; it also reads hexadecimal digits as
-# integers. It is given none of these.
-_PLAIN_DECIMAL = r"^[+-]?(?:[0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})$"
-_PLAIN_INTEGER = r"^-?[0-9]{1,18}$"
+# Arrow (seen with 26.0.1) reads outside its tables for a change of scale beyond 38 places.
 _SAFE_RESCALE = 30
 
 
@@ -111,76 +107,6 @@ def _foreign(column: Column, array: Array) -> ContractError:
     )
 
 
-def _parse(
-    texts: Any, target: pa.DataType, read: Callable[[str], Any], plain: str = ""
-) -> tuple[Array, dict[int, str]]:
-    """Cast texts by Arrow where it can, by `read` where it cannot.
-
-    `plain` is a pattern of the texts that Arrow may be given at all; empty: any.
-    """
-    odd = _unlike(texts, plain)
-    if not odd.any():
-        try:
-            return texts.cast(target), {}
-        except pa.ArrowInvalid:
-            pass
-    # Where every cell is padded, this alone mends it.
-    texts = pc.ascii_trim_whitespace(texts)
-    odd = _unlike(texts, plain)
-    parsed, refused = _cast_by_halves(pc.if_else(pa.array(odd), None, texts), target, read)
-    if odd.any():
-        values = []
-        for at in map(int, np.flatnonzero(odd)):
-            value, why = _read(texts[at].as_py(), read)
-            values.append(value)
-            if why:
-                refused[at] = why
-        parsed = pc.replace_with_mask(parsed, pa.array(odd), pa.array(values, target))
-    return parsed, refused
-
-
-def _unlike(texts: Any, pattern: str) -> NDArray[np.bool_]:
-    if not pattern:
-        return np.zeros(len(texts), np.bool_)
-    return ~np.asarray(pc.match_substring_regex(texts, pattern).fill_null(True))
-
-
-def _cast_by_halves(
-    texts: Any, target: pa.DataType, read: Callable[[str], Any]
-) -> tuple[Array, dict[int, str]]:
-    """Halve a column until the texts that Arrow refuses stand alone, for `read`.
-
-    So k refusals among n texts cost k log n small casts.
-    """
-    parts: list[Array] = []
-    refused: dict[int, str] = {}
-
-    def take(part: Any, first: int) -> None:
-        try:
-            parts.append(part.cast(target))
-        except pa.ArrowInvalid:
-            if len(part) > 1:
-                half = len(part) // 2
-                take(part.slice(0, half), first)
-                take(part.slice(half), first + half)
-                return
-            value, why = _read(part[0].as_py(), read)
-            parts.append(pa.array([value], target))
-            if why:
-                refused[first] = why
-
-    take(texts, 0)
-    return pa.concat_arrays(parts), refused
-
-
-def _read(text: str, read: Callable[[str], Any]) -> tuple[Any, str]:
-    """Read one text: its value and "", or None and what is wrong with it."""
-    try:
-        return read(text), ""
-    except Refused as why:
-        return None, str(why)
-
-
 def _refuse(refused: dict[int, str], where: NDArray[np.bool_], why: str) -> None:
     refused.update(dict.fromkeys(map(int, np.flatnonzero(where)), why))
 
@@ -217,8 +143,8 @@ def _money(column: Column, array: Array) -> tuple[Any, dict[int, str]]:
                 pass
         array = array.cast(pa.string())
     if pa.types.is_decimal(kind) or pa.types.is_string(kind):
-        read, refused = _parse(
-            array, MONEY, lambda text: Decimal(words.units(text)).scaleb(-8), _PLAIN_DECIMAL
+        read, refused = parse_texts(
+            array, MONEY, lambda text: Decimal(words.units(text)).scaleb(-8), PLAIN_DECIMAL
         )
         return money_values(read, null=0), refused
     if pa.types.is_integer(kind):
@@ -243,7 +169,7 @@ def _double(column: Column, array: Array) -> tuple[Any, dict[int, str]]:
         array = array.cast(pa.string())
         kind = array.type
     if pa.types.is_string(kind):
-        read, refused = _parse(array, pa.float64(), words.double)
+        read, refused = parse_texts(array, pa.float64(), words.double)
         return _doubles(read), refused
     if pa.types.is_integer(kind):
         return _integers(array).astype(np.float64), {}
@@ -257,7 +183,7 @@ def _flag(column: Column, array: Array) -> tuple[Any, dict[int, str]]:
     if pa.types.is_boolean(array.type):
         return np.asarray(array.fill_null(False)), refused
     if pa.types.is_string(array.type):
-        read, refused = _parse(array, pa.bool_(), words.flag)
+        read, refused = parse_texts(array, pa.bool_(), words.flag)
         return np.asarray(read.fill_null(False)), refused
     if pa.types.is_integer(array.type):
         whole = _integers(array)
@@ -271,7 +197,7 @@ def _integer(column: Column, array: Array) -> tuple[Any, dict[int, str]]:
     kind = array.type
     if pa.types.is_decimal(kind) or pa.types.is_string(kind):
         texts = array.cast(pa.string())
-        read, refused = _parse(texts, pa.int64(), words.whole_number, _PLAIN_INTEGER)
+        read, refused = parse_texts(texts, pa.int64(), words.whole_number, PLAIN_INTEGER)
         return np.asarray(read.fill_null(0)), refused
     if pa.types.is_integer(kind):
         whole = _integers(array)
@@ -292,7 +218,7 @@ def _times(
     kind = array.type
     if pa.types.is_string(kind):
         target = pa.timestamp("us") if naive_is_utc else TIME
-        read, refused = _parse(
+        read, refused = parse_texts(
             array, target, lambda text: words.micros(text, naive_is_utc=naive_is_utc)
         )
         return np.asarray(read.cast(pa.int64()).fill_null(0)), refused

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from streaming.errors import StateError
 from streaming.rules.bars import Bars, Float, Int, no_bars
 from streaming.rules.indicators import VERSION, Feature, SeriesState, advance, new_series
-from streaming.rules.indicators.series import plain_bars
+from streaming.rules.indicators.series import bars_of, plain_bars
 from streaming.rules.state import pack, unpack
 from streaming.rules.timeframes import TIMEFRAMES, aggregate, check_timeframe
 
@@ -120,7 +120,7 @@ class IndicatorState:
         state.clock = facts["clock"]
         for name, timeframe in state._timeframes.items():
             partial, tail = (
-                Bars(*arrays[f"{name}.{kind}"], arrays[f"{name}.{kind}.volume"])
+                bars_of([*arrays[f"{name}.{kind}"], arrays[f"{name}.{kind}.volume"]])
                 for kind in ("partial", "tail")
             )
             timeframe.partial = partial

@@ -1,6 +1,7 @@
 """One symbol's bars as arrays: what every rule on prices takes."""
 
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +12,7 @@ Float = NDArray[np.float64]
 MINUTE_US = 60_000_000
 
 
-class Bars(NamedTuple):
-    """Bars of one symbol, ascending in `ts`, no time twice.
-
-    `ts` is the close of each bar in microseconds UTC; prices are int64 x 1e8 (`close` is
-    the tables' `price`); `volume` is float64, NaN where the source has none.
-    """
-
+class _Columns(NamedTuple):
     ts: Int
     open: Int
     high: Int
@@ -25,8 +20,24 @@ class Bars(NamedTuple):
     close: Int
     volume: Float
 
-    def __len__(self) -> int:  # type: ignore[override]  # rows, not fields
+
+class Bars(_Columns):
+    """Bars of one symbol, ascending in `ts`, no time twice.
+
+    `ts` is the close of each bar in microseconds UTC; prices are int64 x 1e8 (`close` is
+    the tables' `price`); `volume` is float64, NaN where the source has none. `len` counts
+    rows.
+    """
+
+    __slots__ = ()
+
+    def __len__(self) -> int:
         return int(self.ts.shape[0])
+
+    @classmethod
+    def _make(cls, columns: Iterable[Any]) -> "Bars":
+        # A named tuple's own would take `len` for the number of its columns.
+        return cls(*columns)
 
     def rows(self, start: int, stop: int) -> "Bars":
         """Give the rows from `start` up to `stop` (exclusive) as views."""
@@ -53,4 +64,4 @@ def join_bars(parts: list[Bars]) -> Bars:
     if not parts:
         return no_bars()
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    return Bars(*columns)
+    return Bars._make(columns)

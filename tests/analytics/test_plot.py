@@ -92,7 +92,7 @@ def test_a_picture_of_nothing_is_an_error(tmp_path):
 
 def test_a_file_that_cannot_be_written_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises((LakeError, NotADirectoryError)):
+    with pytest.raises(LakeError, match="cannot be written"):
         save_png(book()[:1], tmp_path / "file" / "x.png")
 
 

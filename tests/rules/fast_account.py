@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from oracle import ids
 from oracle.engine import Outcome, simulate
-from oracle.gate import Instrument
 from oracle.ids import BUY
 from oracle.money import BPS
 from oracle.samples import TradingCase
@@ -39,9 +38,9 @@ class Rows:
 class Fast:
     """One account of the fast rules, fed from a case up to any moment, again and again."""
 
-    def __init__(self, case: TradingCase) -> None:
+    def __init__(self, case: TradingCase, symbols: set[str] | None = None) -> None:
+        """Begin with all symbols of the case, or with some that it knows at first."""
         self.case = case
-        self.symbols = sorted(case.bars)
         self.strategies = sorted({signal.strategy for signal in case.signals})
         settings = case.settings
         none = NO_LIMIT
@@ -49,7 +48,6 @@ class Fast:
             none if limit is None else limit
             for limit in (settings.order_limit, settings.symbol_limit, settings.gross_limit)
         ]
-        terms = [settings.instruments.get(symbol, Instrument()) for symbol in self.symbols]
         self.rules = Rules(
             NO_CAP if settings.max_open is None else settings.max_open,
             int(settings.sell_requires_long),
@@ -61,23 +59,25 @@ class Fast:
             settings.slippage_bps // BPS,
             settings.fee_bps // BPS,
         )
-        self.instruments = Instruments(
+        self.now: int | None = None
+        self.rows = Rows()
+        self.account = self._new(set(case.bars) if symbols is None else symbols)
+
+    def _new(self, symbols: set[str]) -> Account:
+        self.symbols = sorted(symbols)
+        terms = [self.case.settings.instrument(symbol) for symbol in self.symbols]
+        instruments = Instruments(
             *(
                 np.array([getattr(term, name) for term in terms], np.int64)
                 for name in ("lot", "min_qty", "tick", "point_value")
             )
         )
-        self.now: int | None = None
-        self.rows = Rows()
-        self.account = self._new()
+        return Account(NAME, self.strategies, self.symbols, self.rules, instruments)
 
-    def _new(self) -> Account:
-        return Account(NAME, self.strategies, self.symbols, self.rules, self.instruments)
-
-    def restart(self) -> bytes:
-        """Go on in a new account from the bytes of this one."""
+    def restart(self, symbols: set[str] | None = None) -> bytes:
+        """Go on in a new account from the bytes of this one, with more symbols or the same."""
         saved = self.account.to_bytes()
-        self.account = self._new()
+        self.account = self._new(set(self.symbols) if symbols is None else symbols)
         self.account.restore(saved)
         return saved
 

@@ -38,6 +38,19 @@ def test_a_cut_at_any_moment_and_a_restart_change_nothing(case, data):
         assert fast.account.to_bytes() == saved
 
 
+@given(CASES, st.data())
+def test_symbols_that_come_later_start_flat_and_move_nothing(case, data):
+    cut = data.draw(st.sampled_from(moments(case)))
+    known = {signal.symbol for signal in case.signals if signal.ts <= cut}
+    known |= data.draw(st.sets(st.sampled_from(sorted(case.bars))))
+    fast = Fast(case, known)
+    fast.advance(cut)
+    assert fast.rows == expected(case, cut)[0]
+    fast.restart(set(case.bars))
+    fast.advance(case.complete_to)
+    assert fast.rows == expected(case)[0]
+
+
 def leave_rubbish():
     """Fill memory that is then free again, so that arrays never written to differ."""
     rubbish = [np.full(size, Random(size).getrandbits(62)) for size in range(1, 200)]
@@ -223,8 +236,19 @@ def test_another_accounts_state_is_refused():
     one = Fast(small({"A": "10 10"}, (1, "s", "A", "BUY")))
     one.advance(START + 2 * MINUTE)
     other = Fast(small({"A": "10 10", "B": "10 10"}, (1, "s", "A", "BUY")))
-    with pytest.raises(StateError):
-        other.account.restore(one.account.to_bytes())
+    with pytest.raises(StateError, match="B"):
+        one.account.restore(other.account.to_bytes())
+    stranger = Fast(small({"A": "10 10"}, (1, "t", "A", "BUY")))
+    with pytest.raises(StateError, match="strategies"):
+        stranger.account.restore(one.account.to_bytes())
+    one.account.name = "another"
+    with pytest.raises(StateError, match="another"):
+        stranger.account.restore(one.account.to_bytes())
+
+
+def test_damaged_state_is_refused():
+    one = Fast(small({"A": "10 10"}, (1, "s", "A", "BUY")))
+    one.advance(START + 2 * MINUTE)
     damaged = bytearray(one.account.to_bytes())
     damaged[-1] ^= 1
     with pytest.raises(StateError):

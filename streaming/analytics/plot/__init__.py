@@ -10,7 +10,7 @@ from io import BytesIO
 from pathlib import Path
 
 from streaming.analytics.equity import EquityReport
-from streaming.errors import SettingsError
+from streaming.errors import LakeError, SettingsError
 
 DPI = 120
 
@@ -63,5 +63,8 @@ def save_png(reports: Sequence[EquityReport], path: Path) -> None:
     from streaming.lake.atomic import atomic_file
 
     image = png(reports)
-    with atomic_file(path) as partial:
-        partial.write_bytes(image)
+    try:
+        with atomic_file(path) as partial:
+            partial.write_bytes(image)
+    except OSError as error:
+        raise LakeError(f"{path}: cannot be written ({error.strerror}).") from error

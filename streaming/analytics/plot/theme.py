@@ -52,6 +52,7 @@ _SETTINGS = {
     "figure.facecolor": PAPER,
     "savefig.facecolor": PAPER,
     "path.simplify": True,
+    "text.parse_math": False,  # a name may hold dollar signs
 }
 # Settings that belong to the process, not to a picture.
 _OF_PROCESS = {"backend", "backend_fallback", "interactive", "toolbar", "webagg.port"}

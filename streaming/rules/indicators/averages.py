@@ -10,7 +10,7 @@ from streaming.rules.money import SCALE
 
 @kernel
 def sma(bars: Bars, first: int, seen: int, params: Float, state: Float, out: Out) -> None:
-    """Simple moving average: the double nearest to the exact mean of `length` closes.
+    """Give the simple moving average: the double nearest to the exact mean of the closes.
 
     As TA-Lib's SMA. Equal means are equal doubles, whatever the lengths: an average of
     equal prices equals the price.
@@ -34,7 +34,7 @@ def seed_gap(closes: Int, at: int, length: int) -> float:
 
 @kernel
 def ema(bars: Bars, first: int, seen: int, params: Float, state: Float, out: Out) -> None:
-    """Exponential moving average, e = a x close + (1 - a) x e with a = 2 / (length + 1).
+    """Give the exponential moving average, e = a x close + (1 - a) x e with a = 2 / (length + 1).
 
     As TA-Lib's EMA: the first value, at row length - 1, is the mean of the closes so far.
 

@@ -16,7 +16,7 @@ from streaming.rules.indicators.windows import (
 
 @kernel
 def bollinger(bars: Bars, first: int, seen: int, params: Float, state: Float, out: Out) -> None:
-    """Bollinger bands: upper, middle, lower = mean +- width x standard deviation.
+    """Give the Bollinger bands: upper, middle, lower = mean +- width x standard deviation.
 
     Bollinger (2001); as TA-Lib's BBANDS with simple averages: the deviation is that of the
     population (divisor n). Equal prices have deviation 0 exactly.
@@ -40,7 +40,7 @@ def bollinger(bars: Bars, first: int, seen: int, params: Float, state: Float, ou
 def bollinger_shape(
     bars: Bars, first: int, seen: int, params: Float, state: Float, out: Out
 ) -> None:
-    """Width of the Bollinger bands and place of the close in them.
+    """Give the width of the Bollinger bands and the place of the close in them.
 
     Width = (upper - lower) / middle; percent = (close - lower) / (upper - lower): 0 on the
     lower band, 1 on the upper, and 0.5 where the bands coincide, because the close is then
@@ -66,7 +66,7 @@ def bollinger_shape(
 
 @kernel
 def zscore(bars: Bars, first: int, seen: int, params: Float, state: Float, out: Out) -> None:
-    """Close less its mean over `length` closes, in standard deviations of the population.
+    """Give close - mean of `length` closes, in standard deviations of the population.
 
     0 where all closes of the window are equal: the close is at its mean.
     """
@@ -85,10 +85,10 @@ def zscore(bars: Bars, first: int, seen: int, params: Float, state: Float, out: 
 
 @kernel
 def donchian(bars: Bars, first: int, seen: int, params: Float, state: Float, out: Out) -> None:
-    """Donchian channel: highest high and lowest low of the last `length` bars, this one too.
+    """Give the Donchian channel: highest high and lowest low of the last `length` bars.
 
-    As TA-Lib's MAX of the highs and MIN of the lows. The channel that a breakout leaves is
-    that of the row before.
+    This bar is one of them. As TA-Lib's MAX of the highs and MIN of the lows. The channel
+    that a breakout leaves is that of the row before.
     """
     length = int(params[0])
     for k in range(2):

@@ -38,7 +38,7 @@ def _fma_compiled(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
 @intrinsic
 def _add_product_compiled(typingctx: Any, high: Any, low: Any, a: Any, b: Any) -> Any:
     """Emit 128-bit + 64 x 64 bit, all signed."""
-    signature = types.Tuple((types.int64, types.uint64))(
+    signature = types.Tuple((types.int64, types.uint64))(  # type: ignore[no-untyped-call]
         types.int64, types.uint64, types.int64, types.int64
     )
 
@@ -72,9 +72,14 @@ def _add_product_plain(high: Any, low: Any, a: Any, b: Any) -> tuple[Any, Any]:
     return np.int64(total >> 64), U64(total & 0xFFFF_FFFF_FFFF_FFFF)
 
 
-if numba.config.DISABLE_JIT:
+def _divide_plain(number: float, divisor: float, inverse: float) -> float:
+    return number / divisor
+
+
+if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]  # set at run time
     fma = _fma_plain
     add_product = _add_product_plain
+    divide = _divide_plain
 else:
 
     @inlined
@@ -84,28 +89,20 @@ else:
         In a recursion e = b x e + c this is also the shortest chain from bar to bar, and
         that chain is what the speed of a recursive indicator depends on.
         """
-        return float(_fma_compiled(a, b, c))
+        return float(_fma_compiled(a, b, c))  # type: ignore[call-arg]  # numba passes the context
 
     @inlined
     def add_product(high: Any, low: Any, a: Any, b: Any) -> Any:
         """Give the signed 128-bit (high, low) + a x b; high, a, b int64, low uint64."""
-        return _add_product_compiled(high, low, a, b)
-
-
-if numba.config.DISABLE_JIT:
-
-    def divide(number: float, divisor: float, inverse: float) -> float:
-        """Give number / divisor, rounded once."""
-        return number / divisor
-else:
+        return _add_product_compiled(high, low, a, b)  # type: ignore[call-arg]
 
     @inlined
     def divide(number: float, divisor: float, inverse: float) -> float:
         """Give number / divisor, rounded once, without the cost of a division.
 
         `inverse` is 1 / divisor as a double. Two corrections by the exact remainder give
-        the nearest double (Markstein 1990, Theorem 8.3 of Muller et al., Handbook of
-        Floating-Point Arithmetic), for numbers and divisors that are neither huge nor tiny.
+        the nearest double (Markstein 1990; Muller et al., Handbook of Floating-Point
+        Arithmetic, on division), unless numbers come near to overflow or underflow.
         """
         rough = number * inverse
         close = fma(fma(-rough, divisor, number), inverse, rough)

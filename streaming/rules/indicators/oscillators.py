@@ -13,7 +13,7 @@ STILL = 1e-14 * SCALE
 
 @kernel
 def rsi(bars: Bars, first: int, seen: int, params: Float, state: Float, out: Out) -> None:
-    """Relative strength index: 100 x average gain / (average gain + average loss).
+    """Give the relative strength index: 100 x average gain / (average gain + average loss).
 
     Wilder, New Concepts in Technical Trading Systems (1978); as TA-Lib's RSI. The averages
     start as means of the first `length` changes (first value at row `length`), then
@@ -56,7 +56,7 @@ def rsi(bars: Bars, first: int, seen: int, params: Float, state: Float, out: Out
 
 @kernel
 def roc(bars: Bars, first: int, seen: int, params: Float, state: Float, out: Out) -> None:
-    """Rate of change: (close / close `length` bars ago - 1) x 100. As TA-Lib's ROC."""
+    """Give the rate of change: (close / close `length` bars ago - 1) x 100. As TA-Lib's ROC."""
     length = int(params[0])
     start = blank(out[0], seen, length)
     new = bars.close[first + start :]
@@ -70,7 +70,7 @@ def roc(bars: Bars, first: int, seen: int, params: Float, state: Float, out: Out
 
 @kernel
 def macd(bars: Bars, first: int, seen: int, params: Float, state: Float, out: Out) -> None:
-    """MACD line, signal and histogram.
+    """Give the MACD line, signal and histogram.
 
     The line is EMA(fast) - EMA(slow), the signal its EMA, the histogram line - signal. As
     TA-Lib's MACD: both averages start at row slow - 1, each as the mean of the last `fast`

@@ -1,6 +1,6 @@
 """What every indicator kernel does first: see which rows have a value, and blank the rest."""
 
-import numpy as np
+import math
 
 from streaming.rules.bars import Float
 from streaming.rules.compile import inlined
@@ -34,5 +34,6 @@ def blank(row: Float, seen: int, silent: int) -> int:
         From 0 to new; new means that there is no value yet.
     """
     start = min(max(silent - seen, 0), len(row))
-    row[:start] = np.nan
+    for i in range(start):
+        row[i] = math.nan
     return start

@@ -14,7 +14,7 @@ A kernel is called as `fn(bars, first, seen, params, state, out)`:
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -177,6 +177,11 @@ def _check_features(state: SeriesState, features: Iterable[Feature]) -> None:
         )
 
 
+def bars_of(columns: Iterable[Any]) -> Bars:
+    """Give six columns as Bars (whose own `_make` fails: its length is that of the rows)."""
+    return Bars(*columns)
+
+
 def plain_bars(bars: Bars) -> Bars:
     """Give the bars as read-only contiguous columns: one kind, so one compiled kernel."""
     columns = []
@@ -185,10 +190,10 @@ def plain_bars(bars: Bars) -> Bars:
         view = np.ascontiguousarray(column, kind).view()
         view.flags.writeable = False
         columns.append(view)
-    return Bars(*columns)
+    return bars_of(columns)
 
 
 def _newest(bars: Bars, count: int) -> Bars:
     """Copy the last rows, so that the batch they come from can be freed."""
     start = max(len(bars) - count, 0)
-    return Bars(*(column[start:].copy() for column in bars))
+    return bars_of(column[start:].copy() for column in bars)

@@ -7,7 +7,6 @@ from streaming.rules.indicators.oscillators import STILL
 from streaming.rules.indicators.rows import Out, blank
 from streaming.rules.indicators.volatility import true_range
 
-
 _NONE = 1e-14
 """Sum of +DI and -DI below which TA-Lib sees no direction."""
 
@@ -25,7 +24,7 @@ def _movements(high: int, low: int, high_before: int, low_before: int) -> tuple[
 
 @kernel
 def adx(bars: Bars, first: int, seen: int, params: Float, state: Float, out: Out) -> None:
-    """Average directional index, +DI and -DI.
+    """Give the average directional index, +DI and -DI.
 
     Wilder (1978); as TA-Lib's ADX, PLUS_DI and MINUS_DI. Movements and ranges are summed
     over the first length - 1 bars and from row `length` on smoothed as sum = sum x

@@ -19,7 +19,7 @@ def true_range(high: int, low: int, before: int) -> int:
 
 @kernel
 def atr(bars: Bars, first: int, seen: int, params: Float, state: Float, out: Out) -> None:
-    """Average true range.
+    """Give the average true range.
 
     Wilder (1978); as TA-Lib's ATR. The average starts as the mean of the first `length`
     true ranges (first value at row `length`: the first bar has none), then average =
@@ -56,7 +56,7 @@ def atr(bars: Bars, first: int, seen: int, params: Float, state: Float, out: Out
 def realised_volatility(
     bars: Bars, first: int, seen: int, params: Float, state: Float, out: Out
 ) -> None:
-    """Root mean square of the last `length` log returns of the close.
+    """Give the root mean square of the last `length` log returns of the close.
 
     Per bar and not annualised, as a fraction: times the root of a number of bars, it is the
     volatility over them. The mean return is taken for zero, as usual for short bars

@@ -17,18 +17,20 @@ _PARTS = 3.0 * SCALE
 @inlined
 def _typical(bars: Bars, at: int) -> int:
     """Give high + low + close: three times the typical price, x 1e8."""
-    return bars.high[at] + bars.low[at] + bars.close[at]
+    return int(bars.high[at] + bars.low[at] + bars.close[at])
 
 
 @kernel
 def volume(bars: Bars, first: int, seen: int, params: Float, state: Float, out: Out) -> None:
     """Give the volume of each bar, NaN where the source has none."""
-    out[0][:] = bars.volume[first:]
+    row, known = out[0], bars.volume[first:]
+    for i in range(len(row)):
+        row[i] = known[i]
 
 
 @kernel
 def volume_sma(bars: Bars, first: int, seen: int, params: Float, state: Float, out: Out) -> None:
-    """Mean volume of the last `length` bars; NaN while one of them has none."""
+    """Give the mean volume of the last `length` bars; NaN while one of them has none."""
     length = int(params[0])
     start = blank(out[0], seen, length - 1)
     step = block_rows(length)
@@ -42,7 +44,7 @@ def volume_sma(bars: Bars, first: int, seen: int, params: Float, state: Float, o
 
 @kernel
 def vwap(bars: Bars, first: int, seen: int, params: Float, state: Float, out: Out) -> None:
-    """Volume-weighted average of (high + low + close) / 3 since the UTC day began.
+    """Give the volume-weighted average of (high + low + close) / 3 since the UTC day began.
 
     A bar belongs to the day in which it ends, 24:00 included. Bars without volume (NaN or
     0) count nothing; before the day's first volume the value is NaN.
@@ -72,7 +74,7 @@ def vwap(bars: Bars, first: int, seen: int, params: Float, state: Float, out: Ou
 
 @kernel
 def vwap_rolling(bars: Bars, first: int, seen: int, params: Float, state: Float, out: Out) -> None:
-    """Volume-weighted average of (high + low + close) / 3 of the last `length` bars.
+    """Give the volume-weighted average of (high + low + close) / 3 over `length` bars.
 
     Bars without volume (NaN or 0) count nothing; NaN where no bar of the window has any.
     """

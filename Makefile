@@ -1,0 +1,56 @@
+# Everything here sets itself up: Python 3.11 or newer, make and a C compiler are enough.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+SOAK ?= 1000000
+MUTANTS ?= 300
+
+.PHONY: setup demo test test-all test-rest lint format soak mutate bench docs clean
+
+setup: $(READY)  ## build .venv with the pinned packages
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed; name one: make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-build-isolation --no-deps --editable .
+	@touch $@
+
+demo: setup  ## the main job on a synthetic market, into .demo/
+	PATH="$(CURDIR)/$(BIN):$$PATH" bash scripts/demo.sh
+
+test: setup  ## all tests that CI runs
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+lint: setup  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test-all: test test-rest  ## what CI runs: the tests, then lint, demo and a slice of the soak
+
+test-rest: setup
+	$(MAKE) lint
+	$(MAKE) demo
+	SOAK=20000 $(BIN)/python -m pytest -n 2 -m slow
+
+soak: setup  ## random sequences against the oracles: make soak SOAK=1000000
+	SOAK=$(SOAK) $(BIN)/python -m pytest -n 2 -m slow
+
+mutate: setup  ## mutation score of the rules: make mutate MUTANTS=300
+	$(BIN)/python -m tests.mutation --sample $(MUTANTS)
+
+bench: setup  ## against peers, in environments of their own below .benchmarks/
+	$(BIN)/python -m benchmarks
+
+docs: setup  ## pages made from the definitions
+	$(BIN)/trading tables --format md > docs/tables.md
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:  ## everything that is made, but for .benchmarks/
+	rm -rf $(VENV) .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,237 @@
+"""Exec reports as they come: checked, attributed to strategies, and made into arrays."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from streaming.contracts import EXEC_REPORT_HISTORY, money_values, time_values, validate
+from streaming.contracts.keys import ORDER, STRATEGY
+from streaming.contracts.quarantine import shown
+from streaming.contracts.signals import ACCEPTED_TRADE_SIGNAL_HISTORY
+from streaming.errors import ContractError
+from streaming.feeds.instruments import Instruments
+from streaming.jobs.trading_engine.fills import Fills, Int, Mask, Part, ids_of_texts, whole
+from streaming.jobs.trading_engine.refusals import Refusals
+from streaming.jobs.trading_engine.state import EngineState
+from streaming.rules.ids import fill_ids
+from streaming.rules.intake import NO_TIME, notionals
+from streaming.rules.money import OVERFLOW, money_text
+
+UNATTRIBUTED = "UNATTRIBUTED"
+"""The strategy of fills whose order nobody knows."""
+
+_REPORTS = replace(
+    EXEC_REPORT_HISTORY,
+    columns=(*EXEC_REPORT_HISTORY.columns, replace(STRATEGY, nullable=True)),
+)
+"""Exec reports; a source may say whose they are."""
+
+_ORDERS = replace(
+    ACCEPTED_TRADE_SIGNAL_HISTORY,
+    columns=(ORDER, STRATEGY),
+    unique=(ORDER.name,),
+    bucket_by=(ORDER.name,),
+    ordered_by=None,
+)
+"""What attribution needs of an order."""
+
+
+class ReportBatch(NamedTuple):
+    """Exec reports in order of arrival, n rows.
+
+    Attributes
+    ----------
+    rows
+        The columns of `exec_report_history`, and `strategyId` where the source says whose a
+        fill is; of any type that the contract can read.
+    source
+        File or feed, for quarantine.
+    number
+        int64[n], the rows' numbers in the source; from 1 unless given.
+    originals
+        The rows as they came, where `rows` is not that, for quarantine to keep.
+    problems
+        For some rows (by place), whose `ts` is null, why it is.
+    """
+
+    rows: pa.Table
+    source: str
+    number: Int | None = None
+    originals: pa.Table | None = None
+    problems: Mapping[int, str] | None = None
+
+
+class Orders:
+    """Which strategy each order is of.
+
+    Parameters
+    ----------
+    order, strategy
+        Strings, row by row; an orderId that comes twice is of the first strategy.
+    """
+
+    def __init__(self, order: Any = None, strategy: Any = None) -> None:
+        self._order = pa.array([], pa.string()) if order is None else whole(order)
+        self._strategy = pa.array([], pa.string()) if strategy is None else whole(strategy)
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    @classmethod
+    def of(cls, strategies: Mapping[str, str]) -> "Orders":
+        """Make orders of a mapping from orderId to strategyId."""
+        return cls(
+            pa.array(list(strategies), pa.string()),
+            pa.array(list(strategies.values()), pa.string()),
+        )
+
+    def strategies(self, orders: Any) -> Any:
+        """Give the strategy of each order, null where it is not known."""
+        if not len(self):
+            return pa.nulls(len(orders), pa.string())
+        return self._strategy.take(pc.index_in(orders, value_set=self._order))
+
+
+def read_orders(batch: ReportBatch) -> tuple[Orders, pa.Table]:
+    """Check rows with the columns orderId and strategyId, such as accepted trade signals.
+
+    Returns
+    -------
+    Orders
+    pyarrow.Table
+        Quarantine of the rows without one of them, and of those that give an order to
+        another strategy than a row before did.
+
+    Raises
+    ------
+    ContractError
+        If a column is missing or there twice.
+    """
+    part = _part_of(batch)
+    good, refused = validate(_ORDERS, batch.rows, batch.source, first_row=0)
+    refusals = Refusals(ACCEPTED_TRADE_SIGNAL_HISTORY)
+    _refuse_broken(refusals, refused, part, batch.problems)
+    kept = np.delete(np.arange(batch.rows.num_rows), refused.column("rowNumber").to_numpy())
+    order, strategy = whole(good.column("orderId")), whole(good.column("strategyId"))
+    orders = Orders(order, strategy)
+    first = orders.strategies(order)
+    for at in np.flatnonzero(np.asarray(pc.not_equal(first, strategy))).tolist():
+        reason = (
+            f"orderId {shown(order[at].as_py())} is of strategy {first[at].as_py()} by a row "
+            f"before, and cannot be of {strategy[at].as_py()}"
+        )
+        refusals.add(int(kept[at]), part, int(kept[at]), None, reason)
+    return orders, refusals.table()
+
+
+def read_reports(
+    batch: ReportBatch,
+    part: int,
+    state: EngineState,
+    orders: Orders,
+    instruments: Instruments,
+    refusals: Refusals,
+    now: int,
+) -> tuple[Fills, Part]:
+    """Turn exec reports into fills, in order of arrival; new position keys enter the state.
+
+    Parameters
+    ----------
+    part
+        The number by which the fills name these rows.
+    refusals
+        Receives the rows that break the contract, whose symbol is not known, or whose
+        notional does not fit; the moment of a refusal is the row's place.
+    now
+        The clock, microseconds UTC.
+
+    Raises
+    ------
+    ContractError
+        If a column is missing or there twice.
+    """
+    came = _part_of(batch)
+    rows = batch.rows
+    if rows.column_names.count(STRATEGY.name) > 1:
+        raise ContractError(f"{batch.source}: column strategyId is there twice; keep one.")
+    good, refused = validate(_REPORTS, rows, batch.source, first_row=0, now=now)
+    _refuse_broken(refusals, refused, came, batch.problems)
+    kept = np.delete(np.arange(rows.num_rows), refused.column("rowNumber").to_numpy())
+    ts = time_values(good.column("ts"))
+    size, price = (money_values(good.column(name)) for name in ("fillQty", "fillPrice"))
+    symbols = whole(good.column("symbol")).dictionary_encode()
+    known, point_values = _known_symbols(symbols.dictionary.to_pylist(), instruments)
+    code = symbols.indices.to_numpy()
+    notional = np.empty(len(ts), np.int64)
+    notionals(price, size, point_values[code], notional)
+    fits = known[code] & (notional != OVERFLOW)
+    for at in np.flatnonzero(~fits).tolist():
+        reason = (
+            f"fillPrice {money_text(int(price[at]))} x fillQty {money_text(int(size[at]))} x "
+            f"point value {money_text(int(point_values[code[at]]))} does not fit DECIMAL(18,8)"
+            if known[code[at]]
+            else f"symbol {symbols[at].as_py()!r} is not in the instruments file"
+        )
+        refusals.add(int(kept[at]), came, int(kept[at]), int(ts[at]), reason)
+    if not fits.all():
+        good, kept = good.filter(pa.array(fits)), kept[fits]
+        ts, size, price, notional = ts[fits], size[fits], price[fits], notional[fits]
+    order, fill = (whole(good.column(name)) for name in ("orderId", "fillId"))
+    strategy, disputed = _attributed(order, whole(good.column(STRATEGY.name)), orders)
+    key = state.codes(good.column("accountId"), strategy, good.column("symbol"), instruments)
+    bought = np.asarray(pc.equal(good.column("side"), pa.scalar("BUY")))
+    fills = Fills(
+        key,
+        ts,
+        np.where(bought, size, -size),
+        price,
+        money_values(good.column("fees"), null=0),
+        notional,
+        fill_ids(state.key_ids[key], ids_of_texts(order), ids_of_texts(fill)),
+        np.full(len(ts), NO_TIME, np.int64),
+        disputed,
+        order,
+        fill,
+        np.full(len(ts), part, np.int32),
+        kept.astype(np.int64),
+    )
+    return fills, came
+
+
+def _part_of(batch: ReportBatch) -> Part:
+    rows = batch.rows if batch.originals is None else batch.originals
+    number = np.arange(1, rows.num_rows + 1) if batch.number is None else batch.number
+    return Part(batch.source, number, rows)
+
+
+def _refuse_broken(
+    refusals: Refusals, refused: pa.Table, part: Part, problems: Mapping[int, str] | None
+) -> None:
+    """Take over what the contract refused, with the known reasons of bad times."""
+    places = refused.column("rowNumber").to_pylist()
+    times = refused.column("ts").cast(pa.int64()).to_pylist()
+    for at, ts, reason in zip(places, times, refused.column("reason").to_pylist(), strict=True):
+        refusals.add(at, part, at, ts, (problems or {}).get(at, reason))
+
+
+def _known_symbols(symbols: list[str], instruments: Instruments) -> tuple[Mask, Int]:
+    """Say which symbols are known, and give their point values."""
+    known = np.array([symbol in instruments for symbol in symbols], np.bool_)
+    values = [
+        instruments[symbol].point_value if there else 0
+        for symbol, there in zip(symbols, known, strict=True)
+    ]
+    return known, np.array(values, np.int64)
+
+
+def _attributed(order: Any, said: Any, orders: Orders) -> tuple[Any, NDArray[np.bool_]]:
+    """Give each fill's strategy, and whether its row says another than its order does."""
+    known = orders.strategies(order)
+    said = pc.if_else(pc.equal(said, pa.scalar("")), pa.scalar(None, pa.string()), said)
+    disputed = np.asarray(pc.fill_null(pc.not_equal(known, said), False), np.bool_)
+    return pc.coalesce(known, said, pa.scalar(UNATTRIBUTED)), disputed
