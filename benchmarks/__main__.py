@@ -34,7 +34,7 @@ def main() -> int:
             for name, measured in found.items():
                 if measured.reason:
                     progress.print(f"[red]{code}: {name}: not measured: {measured.reason}[/red]")
-    console = Console(width=max(Console().width, 165))
+    console = Console(width=max(Console().width, 180))
     show(rows, console)
     if given.quick:
         console.print("Quick: small inputs that show that all runs; no figure here counts.")

@@ -69,9 +69,9 @@ def show(rows: list[Row], console: Console) -> None:
     table.add_column("work", min_width=26)
     table.add_column("ours", min_width=9)
     table.add_column("against", min_width=16)
-    for column in ("wall s", "cpu s", "M units/s", "ratio wall", "ratio cpu", "target"):
+    for column in ("wall s", "cpu s", "M units\nper s", "ratio\nwall", "ratio\ncpu", "target"):
         table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("reached")
+    table.add_column("reached", min_width=7)
     title = ""
     notes: list[str] = []
     for row in rows:
@@ -204,7 +204,7 @@ def _ratio(value: float | None) -> str:
 
 def _verdict(row: Row) -> str:
     if row.reached is None:
-        return "[yellow]not measured[/yellow]"
+        return "[yellow]no figure[/yellow]"
     return "[green]yes[/green]" if row.reached else "[red]no[/red]"
 
 

@@ -37,7 +37,7 @@ def prepare(count: int, symbols: int, strategies: int, lake_count: int) -> Work:
         shutil.rmtree(lake.root / "runs")
         return {"matches": made.facts["rows"]["trade_match_history"]}
 
-    # The lake is checked against the shared inputs when it is made, not at each reading.
+    # The lake was held to the shared inputs when it was made; its name stands for them.
     units = count * symbols * len(request.strategies)
     return Work(run, facts, units, lake.root.name, ["numba", "pyarrow"])
 

@@ -28,7 +28,13 @@ def lake_of(count: int, symbols: int) -> Path:
 
 
 def make(count: int, symbols: int) -> None:
-    """Write the lake under a name of its own, then give it its final one."""
+    """Write the lake under a name of its own, hold it to the inputs, and give it its final one.
+
+    Raises
+    ------
+    RuntimeError
+        If the lake does not give back the bars that went in.
+    """
     from streaming.jobs.price_rows import rows_of_bars
     from streaming.lake import Lake
     from streaming.rules.bars import Bars
@@ -44,6 +50,9 @@ def make(count: int, symbols: int) -> None:
     for start in range(0, count, STRETCH):
         part = {name: bars.rows(start, start + STRETCH) for name, bars in markets.items()}
         lake.write_prices(rows_of_bars(part, "benchmark"))
+    for name, bars in lake.bars().items():
+        if inputs.digest(*bars) != inputs.digest(*markets[name]):
+            raise RuntimeError(f"the lake gives other bars of {name} than went in")
     unfinished.rename(folder)
 
 

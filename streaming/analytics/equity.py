@@ -41,9 +41,10 @@ Capital = int | float | str | Decimal
 
 TZ = "Europe/Oslo"
 _LIMIT = 10**18
+_LOTS_UNKNOWN = ("lots still open at the end are not known, so not marked",)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Curve:
     """One equity curve: daily PnL (int64[days], x 1e8) and what it amounts to."""
 
@@ -51,14 +52,14 @@ class Curve:
     figures: Figures
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class EquityReport:
     """The equity metrics of one group over one window.
 
-    `capital`, `open_pnl` and all PnL are currency x 1e8. `marked`, `buy_and_hold` and
-    `open_pnl` (what is open at the window's end, marked) are None without prices. `exposure`
-    is the share of the window's time with a position. `notes` say what a reader must know
-    about the figures (symbols without a price, several runs added up).
+    `capital`, `open_pnl` and all PnL are currency x 1e8. `marked` and `buy_and_hold` are None
+    without prices, `open_pnl` (what is open at the window's end, marked) without prices or
+    open lots. `exposure` is the share of the window's time with a position. `notes` say what
+    a reader must know about the figures (symbols without a price, several runs added up).
     """
 
     name: str
@@ -172,7 +173,8 @@ def equity_metrics(
     prices
         Where given, curves come marked to market too, with buy-and-hold beside them.
     open_lots
-        `open_positions_lots` at the end, for marking what never closed.
+        `open_positions_lots` at the end, for marking what never closed; None: not known,
+        and the reports note it. A table without a row: there are none.
     point_values
         Currency per point and unit of each symbol, x 1e8; 1 where not given.
     days_per_year
@@ -216,7 +218,7 @@ def equity_metrics(
         notes = _notes(coded, by, rows)
         if marked is not None:
             curves |= marked.curves(code, realised, base)
-            notes += marked.notes(code)
+            notes += marked.notes(code) + (_LOTS_UNKNOWN if open_lots is None else ())
         judged = {
             label: Curve(pnl, figures(pnl, capital=base, start=start, days_per_year=days_per_year))
             for label, pnl in curves.items()
@@ -241,7 +243,11 @@ def equity_metrics(
                 ),
                 marked=judged.get("marked"),
                 buy_and_hold=judged.get("buy_and_hold"),
-                open_pnl=marked.open_pnl(code) if marked and "marked" in judged else None,
+                open_pnl=(
+                    marked.open_pnl(code)
+                    if marked is not None and open_lots is not None and "marked" in judged
+                    else None
+                ),
                 notes=notes,
             )
         )

@@ -73,20 +73,20 @@ def _camel(name: str) -> str:
 
 SUMMARY = (
     "trades",
-    "win rate",
+    "won",
     "profit factor",
     "net PnL",
     "return",
     "Sharpe",
     "± error",
-    "max drawdown",
+    "max DD",
     "exposure",
     "fees",
 )
 """Columns of `summary_row` for the realised curve."""
 
-SUMMARY_MARKED = ("open PnL", "marked return", "marked Sharpe", "marked drawdown", "buy and hold")
-"""Columns that `summary_row` adds where there are prices."""
+SUMMARY_MARKED = ("open PnL", "marked", "Sharpe", "max DD", "buy & hold")
+"""Columns that `summary_row` adds where there are prices: those after "marked" are of it."""
 
 
 def summary_row(report: EquityReport, *, marked: bool) -> list[str]:
@@ -94,14 +94,14 @@ def summary_row(report: EquityReport, *, marked: bool) -> list[str]:
     realised, trades = report.realised.figures, report.trades
     row = [
         f"{trades.trades:,}",
-        percent(trades.win_rate, 1),
+        percent(trades.win_rate, 0),
         number(trades.profit_factor),
         money(realised.net_pnl),
         percent(realised.total_return),
         number(realised.sharpe),
         number(realised.sharpe_std_error),
         percent(realised.max_drawdown),
-        percent(report.exposure, 1),
+        percent(report.exposure, 0),
         money(trades.fees),
     ]
     if marked:

@@ -86,14 +86,14 @@ def backtest(
     from streaming.runtimes.backtest import BacktestRequest, run_backtest
     from streaming.settings import load_settings
 
-    # An option is the last word on its setting, checked like any other value.
     given = {
-        "TRADING__ACCOUNT__CAPITAL": capital,
-        "TRADING__COSTS__SLIPPAGEBPS": slippage_bps,
-        "TRADING__COSTS__FEEBPS": fee_bps,
+        "account.capital": ("--capital", capital),
+        "costs.slippageBps": ("--slippage-bps", slippage_bps),
+        "costs.feeBps": ("--fee-bps", fee_bps),
     }
-    chosen = {key: value for key, value in given.items() if value is not None}
-    held = load_settings(settings, {**os.environ, **chosen})
+    held = load_settings(
+        settings, options={key: one for key, one in given.items() if one[1] is not None}
+    )
     request = BacktestRequest(
         settings=held,
         strategies=_strategies(strategies, param or []),

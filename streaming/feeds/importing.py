@@ -1,13 +1,16 @@
 """Import of price files into a lake: read, check, merge, and account for every row.
 
-A file is first read and checked to its end, then merged day by day under the lake's lock:
-an unreadable file changes nothing, and an import that was stopped halfway has written some
-days whole and the others not at all. Importing the file again, then or ever, writes what is
-missing, counts the rest as duplicates and replaces the file's quarantine by the same rows.
+A file is first read and checked to its end, and waits by day; then it is merged, together
+with the files that wait beside it, day by day under the lake's lock. So an unreadable file
+changes nothing, a year of fifty symbols in fifty files writes each day once, and an import
+that was stopped halfway has written some days whole and the others not at all. Importing
+the files again, then or ever, writes what is missing, counts the rest as duplicates and
+replaces each file's quarantine by the same rows.
 """
 
+import shutil
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,16 +18,20 @@ import numpy as np
 import pyarrow as pa
 
 from streaming.contracts import PRICE_1M_HISTORY, quarantine_rows
-from streaming.errors import SourceError
+from streaming.errors import ContractError, SourceError
 from streaming.feeds.bar_files import Reading, read_bar_file
 from streaming.feeds.spool import PriceSpool, QuarantineSpool
 from streaming.feeds.tabular import Refused, digest_of
+from streaming.jobs.price_rows import CONFLICT, DUPLICATE, WRITTEN, stack
 from streaming.jobs.prices import check_prices, conflict_rows
 from streaming.lake import Lake, scratch_directory
 
 _EXAMPLES = 5
 # Of an import's time, reading and checking take this part; merging takes the rest.
 _READING = 0.8
+# Rows that wait before they are merged (64 bytes each on the lake's disk); a single file
+# may be larger.
+_WAITING_ROWS = 8_000_000
 
 
 class Reason(NamedTuple):
@@ -57,100 +64,165 @@ def import_file(
     *,
     symbols: Collection[str] | None = None,
     now: int | None = None,
-    advance: Callable[[float], None] | None = None,
 ) -> ImportReport:
-    """Import one file of bars.
-
-    Parameters
-    ----------
-    lake
-        Where to.
-    path
-        CSV (also packed) or Parquet.
-    reading
-        How to read it.
-    symbols
-        The symbols that are known; rows of others are quarantined. None: all are known.
-    now
-        The clock, microseconds UTC; None: this machine's.
-    advance
-        Told how much is done, 0 to 1.
+    """Import one file of bars; see `import_files`.
 
     Raises
     ------
     SourceError
         If the file cannot be read; nothing of it is imported.
-    LakeError
-        If the lake is damaged, full, or written by another process for too long.
     """
-    tell = advance or (lambda done: None)
-    clock = time.time_ns() // 1000 if now is None else now
-    key = digest_of(path)
-    source = path.name
-    read = written = duplicate = 0
-    with scratch_directory(lake.staging, "import") as scratch:
-        prices, quarantine = PriceSpool(scratch, source), QuarantineSpool(scratch)
-        examples: list[Reason] = []
-
-        def refuse(rows: pa.Table) -> None:
-            quarantine.add(rows)
-            fresh = rows.select(["rowNumber", "reason"]).slice(0, _EXAMPLES).to_pylist()
-            examples.extend(Reason(row["rowNumber"], row["reason"]) for row in fresh)
-            examples[:] = sorted(examples)[:_EXAMPLES]
-
-        for batch in read_bar_file(path, reading):
-            read += batch.rows.num_rows + len(batch.refused)
-            checked = check_prices(
-                batch.rows,
-                source,
-                batch.number,
-                now=clock,
-                problems=batch.problems,
-                symbols=symbols,
-            )
-            prices.add(checked.good)
-            refuse(checked.quarantine)
-            refuse(_line_rows(source, batch.refused))
-            tell(_READING * batch.done)
-        if read == 0:
-            raise SourceError(f"{path}: has columns but no rows.")
-        with lake.writing(PRICE_1M_HISTORY.name):
-            days = prices.days()
-            for done, day in enumerate(days, start=1):
-                merged = lake.merge_day(day, prices.rows(day))
-                written += merged.written
-                duplicate += merged.duplicates
-                refuse(conflict_rows(source, merged.conflicts, merged.kept))
-                tell(_READING + (1 - _READING) * done / len(days))
-            lake.write_quarantine(PRICE_1M_HISTORY.name, key, quarantine.parts())
-    return ImportReport(str(path), read, written, duplicate, quarantine.count, tuple(examples))
+    (report,) = import_files(lake, [path], reading, symbols=symbols, now=now)
+    if report.error is not None:
+        raise SourceError(report.error)
+    return report
 
 
 def import_files(
     lake: Lake,
-    paths: list[Path],
+    paths: Sequence[Path],
     reading: Reading,
     *,
     symbols: Collection[str] | None = None,
+    now: int | None = None,
     advance: Callable[[float, str], None] | None = None,
 ) -> list[ImportReport]:
-    """Import files one after the other; one that cannot be read does not stop the others.
+    """Import files of bars, in order; one that cannot be read does not stop the others.
 
-    `advance` is told how much of all files is done, 0 to 1, and the name of the one at work.
+    Parameters
+    ----------
+    lake
+        Where to.
+    paths
+        CSV (also packed) or Parquet files.
+    reading
+        How to read them.
+    symbols
+        The symbols that are known; rows of others are quarantined. None: all are known.
+    now
+        The clock, microseconds UTC; None: this machine's.
+    advance
+        Told how much of all files is done, 0 to 1, and the name of the one at work.
+
+    Returns
+    -------
+    list of ImportReport
+        One for each path, the same as if they had been imported one by one.
+
+    Raises
+    ------
+    LakeError
+        If the lake is damaged, full, or written by another process for too long.
     """
-    reports = []
-    for at, path in enumerate(paths):
+    clock = time.time_ns() // 1000 if now is None else now
+    tell = advance or (lambda done, name: None)
+    reports: dict[int, ImportReport] = {}
+    with scratch_directory(lake.staging, "import") as scratch:
+        waiting: dict[int, _Waiting] = {}
+        for at, path in enumerate(paths):
+            begun = at - len(waiting)
 
-        def tell(done: float, at: int = at, path: Path = path) -> None:
-            if advance is not None:
-                advance((at + done) / len(paths), path.name)
+            def tell_read(done: float, at: int = at, name: str = path.name, b: int = begun) -> None:
+                tell((b + _READING * (at - b + done)) / len(paths), name)
 
-        try:
-            report = import_file(lake, path, reading, symbols=symbols, advance=tell)
-        except SourceError as error:
-            report = ImportReport(str(path), error=str(error))
-        reports.append(report)
-    return reports
+            try:
+                file = _Waiting(path, scratch / str(at))
+                file.read_through(reading, symbols, clock, tell_read)
+                waiting[at] = file
+            except SourceError as error:
+                reports[at] = ImportReport(str(path), error=str(error))
+            rows = sum(file.prices.count for file in waiting.values())
+            if waiting and (rows >= _WAITING_ROWS or at == len(paths) - 1):
+
+                def tell_merged(done: float, at: int = at, b: int = begun) -> None:
+                    part = (at + 1 - b) * (_READING + (1 - _READING) * done)
+                    tell((b + part) / len(paths), "merging")
+
+                _merge(lake, list(waiting.values()), tell_merged)
+                reports |= {place: file.report() for place, file in waiting.items()}
+                waiting = {}
+    return [reports[at] for at in range(len(paths))]
+
+
+class _Waiting:
+    """A file that is read and checked, and not yet merged."""
+
+    def __init__(self, path: Path, folder: Path) -> None:
+        self.path = path
+        self.key = digest_of(path)
+        self.fates = np.zeros(3, np.int64)
+        self._folder = folder
+        folder.mkdir()
+        self.prices = PriceSpool(folder, path.name)
+        self.quarantine = QuarantineSpool(folder)
+        self._read = 0
+        self._reasons: list[Reason] = []
+
+    def read_through(
+        self,
+        reading: Reading,
+        symbols: Collection[str] | None,
+        now: int,
+        tell: Callable[[float], None],
+    ) -> None:
+        """Read and check the file to its end."""
+        for batch in read_bar_file(self.path, reading):
+            self._read += batch.rows.num_rows + len(batch.refused)
+            try:
+                checked = check_prices(
+                    batch.rows,
+                    self.path.name,
+                    batch.number,
+                    now=now,
+                    problems=batch.problems,
+                    symbols=symbols,
+                )
+            except ContractError as error:
+                # A column whose type as a whole holds no such values.
+                raise SourceError(f"{self.path}: {error}") from error
+            self.prices.add(checked.good)
+            self.refuse(checked.quarantine)
+            self.refuse(_line_rows(self.path.name, batch.refused))
+            tell(batch.done)
+        if self._read == 0:
+            raise SourceError(f"{self.path}: has columns but no rows.")
+
+    def refuse(self, rows: pa.Table) -> None:
+        """Keep refused rows, and the reasons of the first few."""
+        self.quarantine.add(rows)
+        fresh = rows.select(["rowNumber", "reason"]).slice(0, _EXAMPLES).to_pylist()
+        reasons = [*self._reasons, *(Reason(row["rowNumber"], row["reason"]) for row in fresh)]
+        self._reasons = sorted(reasons)[:_EXAMPLES]
+
+    def report(self) -> ImportReport:
+        """Say what became of the file, and forget its rows."""
+        shutil.rmtree(self._folder)
+        written, duplicate = int(self.fates[WRITTEN]), int(self.fates[DUPLICATE])
+        refused = self.quarantine.count
+        reasons = tuple(self._reasons)
+        return ImportReport(str(self.path), self._read, written, duplicate, refused, reasons)
+
+
+def _merge(lake: Lake, files: list[_Waiting], tell: Callable[[float], None]) -> None:
+    with lake.writing(PRICE_1M_HISTORY.name):
+        days = sorted({day for file in files for day in file.prices.days()})
+        for done, day in enumerate(days, start=1):
+            parts = [file.prices.rows(day) for file in files]
+            merged = lake.merge_day(day, stack(parts))
+            begin = conflicts = 0
+            for file, part in zip(files, parts, strict=True):
+                fates = np.bincount(merged.fate[begin : begin + len(part)], minlength=3)
+                file.fates += fates
+                begin += len(part)
+                # Conflicts come in order of arrival, so each file's are together.
+                own = slice(conflicts, conflicts + int(fates[CONFLICT]))
+                conflicts = own.stop
+                if fates[CONFLICT]:
+                    refused = (merged.conflicts.take(own), merged.kept.take(own))
+                    file.refuse(conflict_rows(file.path.name, *refused))
+            tell(done / len(days))
+        for file in files:
+            lake.write_quarantine(PRICE_1M_HISTORY.name, file.key, file.quarantine.parts())
 
 
 def _line_rows(source: str, lines: list[Refused]) -> pa.Table:

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from streaming.contracts import QUARANTINE_HISTORY, arrow_schema
-from streaming.jobs.price_rows import PriceRows, day_of
+from streaming.jobs.price_rows import PriceRows, day_of, no_rows
 
 
 class PriceSpool:
@@ -33,11 +34,13 @@ class PriceSpool:
         self._codes: dict[str, int] = {}
         self._parts: list[NDArray[np.int64]] = []
         self._places: list[dict[int, tuple[int, int]]] = []
+        self.count = 0
 
     def add(self, rows: PriceRows) -> None:
         """Append rows in order of arrival."""
         if not len(rows):
             return
+        self.count += len(rows)
         days = day_of(rows.ts)
         order = np.argsort(days, kind="stable")
         present, begins = np.unique(days[order], return_index=True)
@@ -60,12 +63,14 @@ class PriceSpool:
         return sorted({day for places in self._places for day in places})
 
     def rows(self, day: int) -> PriceRows:
-        """Give the rows of one day in order of arrival."""
+        """Give the rows of one day in order of arrival, none where it has none."""
         parts = [
             part[:, slice(*places[day])]
             for part, places in zip(self._parts, self._places, strict=True)
             if day in places
         ]
+        if not parts:
+            return no_rows()
         symbol, ts, opened, high, low, price, volume, number = np.concatenate(parts, axis=1)
         return PriceRows(
             list(self._codes),
@@ -86,24 +91,31 @@ class PriceSpool:
 
 
 class QuarantineSpool:
-    """Refused rows in the order in which they were found."""
+    """Refused rows in the order in which they were found.
+
+    Parameters
+    ----------
+    folder
+        A folder; whoever made it removes it.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / "quarantine.arrows"
-        self._sink = pa.OSFile(str(self._path), "wb")
-        self._writer = pa.ipc.new_stream(self._sink, arrow_schema(QUARANTINE_HISTORY))
+        self._folder = folder
+        self._parts = 0
         self.count = 0
 
     def add(self, rows: pa.Table) -> None:
         """Append rows in the schema of `quarantine_history`."""
         if rows.num_rows:
-            self._writer.write_table(rows)
+            # A file for each part: of hundreds of sources, none is kept open.
+            pq.write_table(rows, self._path(self._parts))
+            self._parts += 1
             self.count += rows.num_rows
 
     def parts(self) -> Iterator[pa.Table]:
-        """Give all rows, part by part; nothing can be added after."""
-        self._writer.close()
-        self._sink.close()
-        with pa.OSFile(str(self._path), "rb") as file, pa.ipc.open_stream(file) as stream:
-            for batch in stream:
-                yield pa.Table.from_batches([batch])
+        """Give all rows, part by part."""
+        for part in range(self._parts):
+            yield pq.read_table(self._path(part)).cast(arrow_schema(QUARANTINE_HISTORY))
+
+    def _path(self, part: int) -> Path:
+        return self._folder / f"refused-{part}.parquet"

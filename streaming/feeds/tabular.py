@@ -107,8 +107,6 @@ def open_rows(
         If the file is missing, empty, or nothing that this module reads.
     """
     with _readable(path):
-        if path.is_dir():
-            raise SourceError(f"{path}: is a folder. Name the files in it.")
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
         if not head:
@@ -130,6 +128,8 @@ def _readable(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise SourceError(f"{path}: there is no such file.") from error
+    except IsADirectoryError as error:
+        raise SourceError(f"{path}: is a folder. Name the files in it.") from error
     except PermissionError as error:
         raise SourceError(f"{path}: may not be read ({error.strerror}).") from error
     except (OSError, EOFError, zipfile.BadZipFile, pa.ArrowException, UnicodeError) as error:
@@ -269,7 +269,8 @@ class _CsvRows:
                 ),
             )
         except pa.ArrowInvalid as error:
-            if "Empty CSV" in str(error):
+            # The second: a header and not even the end of its line.
+            if "Empty CSV" in str(error) or "Could not skip" in str(error):
                 raise SourceError(f"{self._path}: has columns but no rows.") from error
             raise
 

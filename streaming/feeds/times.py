@@ -30,7 +30,7 @@ Problems = dict[int, str]
 _FROM_S, _TO_S = 315_532_800, 7_258_118_400
 _UNITS = ((1, 1_000_000, 1), (1_000, 1_000, 1), (1_000_000, 1, 1), (1_000_000_000, 1, 1_000))
 
-# Zones change their offset at whole quarters of an hour (since 1970, all of them).
+# Zones change their offset at whole quarters of an hour (since 1973 all of them do).
 _QUARTER_US = 900_000_000
 _EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 (local times are counted from it)
 

@@ -26,6 +26,7 @@ Float = NDArray[np.float64]
 
 DAY_US = 86_400_000_000
 MONEY_COLUMNS = ("open", "high", "low", "price")
+WRITTEN, DUPLICATE, CONFLICT = 0, 1, 2
 _SCHEMA = arrow_schema(PRICE_1M_HISTORY)
 _CODES = pa.dictionary(pa.int32(), pa.string())
 _CODED_SCHEMA = pa.schema(
@@ -65,16 +66,26 @@ class PriceRows(NamedTuple):
 class Merged(NamedTuple):
     """Rows held before and new ones, made one.
 
-    `rows` are sorted by (symbol, ts), each pair once, with codes in the order of the text;
-    `written` of them are new; `duplicates` new rows equal a kept one; `conflicts` are the
-    new rows that differ from the kept one at the same place of `kept`, by row number.
+    `rows` are sorted by (symbol, ts), each pair once, with codes in the order of the text.
+    `fate` (int8, one for each new row) says what became of it: WRITTEN, DUPLICATE of a kept
+    row, or CONFLICT. `conflicts` are the last, in order of arrival, each differing from the
+    row at the same place of `kept`.
     """
 
     rows: PriceRows
-    written: int
-    duplicates: int
+    fate: NDArray[np.int8]
     conflicts: PriceRows
     kept: PriceRows
+
+    @property
+    def written(self) -> int:
+        """How many new rows were kept."""
+        return int(np.count_nonzero(self.fate == WRITTEN))
+
+    @property
+    def duplicates(self) -> int:
+        """How many new rows equal a kept one."""
+        return int(np.count_nonzero(self.fate == DUPLICATE))
 
 
 def day_of(ts: Int) -> Int:
@@ -189,24 +200,23 @@ def merge(held: PriceRows, new: PriceRows) -> Merged:
     both = stack([held, new])
     n = len(both)
     if n == 0:
-        return Merged(both, 0, 0, both, both)
+        return Merged(both, np.empty(0, np.int8), both, both)
     # The sort is stable and held rows come first: the first of a group is the one to keep.
     order = np.lexsort((both.ts, both.symbol))
     symbol, ts = both.symbol[order], both.ts[order]
     first = np.ones(n, np.bool_)
     first[1:] = (symbol[1:] != symbol[:-1]) | (ts[1:] != ts[:-1])
-    keep = order[first]
-    written = n - len(held) - int(np.count_nonzero(~first))
     again = order[~first]
     lead = order[np.maximum.accumulate(np.where(first, np.arange(n), 0))][~first]
     differs = _differ(both.take(again), both.take(lead))
-    by_number = np.argsort(both.number[again[differs]], kind="stable")
+    fate = np.full(n, WRITTEN, np.int8)
+    fate[again] = np.where(differs, CONFLICT, DUPLICATE)
+    arrived = np.argsort(again[differs])
     return Merged(
-        both.take(keep),
-        written,
-        len(again) - int(np.count_nonzero(differs)),
-        both.take(again[differs][by_number]),
-        both.take(lead[differs][by_number]),
+        both.take(order[first]),
+        fate[len(held) :],
+        both.take(again[differs][arrived]),
+        both.take(lead[differs][arrived]),
     )
 
 

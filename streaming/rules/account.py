@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 
 from streaming.errors import MoneyError, StateError
 from streaming.rules.compile import Records, steady
+from streaming.rules.decisions import Signals
 from streaming.rules.fifo import MATCH, exposure
 from streaming.rules.gate import Gates, count_holder, new_gates
+from streaming.rules.holdings import Holdings, Instruments, Rules, claim
 from streaming.rules.ids import position_id
 from streaming.rules.lot_books import LotBooks
+from streaming.rules.orders import ORDER, BarTable
 from streaming.rules.simulation import (
     BREACHES,
     CANCELLED,
@@ -23,15 +26,8 @@ from streaming.rules.simulation import (
     FILLED,
     FILLS,
     MATCHES,
-    ORDER,
     WAITING,
-    BarTable,
-    Holdings,
-    Instruments,
     Outputs,
-    Rules,
-    Signals,
-    claim,
     simulate,
 )
 from streaming.rules.state import pack, unpack
@@ -255,8 +251,10 @@ class Account:
 
     def lot_times(self, key: NDArray[np.int32], lots: Records, fills: Records) -> Int:
         """Give the event time of the last fill that changed each open lot."""
+        times: Int = fills["ts"].copy()
         touched = lots["remaining"] < lots["quantity"]
-        return np.where(touched, np.maximum(fills["ts"], self._closed_at[key]), fills["ts"])
+        times[touched] = np.maximum(times, self._closed_at[key])[touched]
+        return times
 
     def to_bytes(self) -> bytes:
         """Give the state as bytes; equal state gives equal bytes."""

@@ -35,7 +35,7 @@ class Bars(_Columns):
         return int(self.ts.shape[0])
 
     @classmethod
-    def _make(cls, columns: Iterable[Any]) -> "Bars":
+    def _make(cls, columns: Iterable[Any]) -> "Bars":  # type: ignore[override]  # no more arguments
         # A named tuple's own would take `len` for the number of its columns.
         return cls(*columns)
 

@@ -192,14 +192,14 @@ def match_fill(
 
 
 @inlined
-def average_price(book: Records) -> int:
+def average_price(book: Records) -> Number:
     """Give R(sum(price x remaining) / sum(remaining)) of a book that is not flat."""
     net = book["net"]
     return average(book["cost_high"], book["cost_low"], net if net > 0 else -net)
 
 
 @inlined
-def exposure(book: Records) -> int:
+def exposure(book: Records) -> Number:
     """Give |netQty| x avgPrice x point value at cost, x 1e8; 0 when flat."""
     net = book["net"]
     if net == 0:

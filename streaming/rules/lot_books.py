@@ -13,13 +13,14 @@ from streaming.errors import MoneyError
 from streaming.rules.compile import Records, steady
 from streaming.rules.fifo import BOOK, LOT, MATCH, NONE, Int, match_fill
 from streaming.rules.ids import Words
-from streaming.rules.money import LIMIT, SCALE
+from streaming.rules.money import LIMIT, SCALE, money_text
 from streaming.rules.state import pack, unpack
 from streaming.rules.wide import U64, add_wide, mul_wide
 
 Keys = NDArray[np.int32]
 
 _STATE_VERSION = 1
+_MOST_FEE = LIMIT // 2
 
 
 @steady
@@ -234,7 +235,7 @@ def match_fills(
     quantity : int64[n]
         Signed units x 1e8, never zero.
     price, fee : int64[n]
-        Currency x 1e8; the notional of each fill fits DECIMAL(18,8).
+        Currency x 1e8; the notional of each fill fits DECIMAL(18,8), its fee half of that.
     ids : uint64[n, 2]
         The fills' ids (`streaming.rules.ids.fill_ids`).
 
@@ -245,9 +246,15 @@ def match_fills(
     Raises
     ------
     MoneyError
-        If a position would no longer fit DECIMAL(18,8). With one shard, the fills before
-        it are applied and it and those after it are not; with several, the state is lost.
+        If a fee does not fit; or a position would no longer. In the second case, with one shard, the fills before
+        it are applied and it and those after it are not; with several shards the state is lost.
     """
+    if len(fee) and (int(fee.max()) >= _MOST_FEE or int(fee.min()) <= -_MOST_FEE):
+        at = int(np.flatnonzero((fee >= _MOST_FEE) | (fee <= -_MOST_FEE))[0])
+        raise MoneyError(
+            f"Fill {at} of the batch has a fee of {money_text(int(fee[at]))}: a match adds two "
+            "fills' shares, which then would not fit DECIMAL(18,8)."
+        )
     state.reserve(len(key))
     room = len(key) + state.open_count()
     outs = [np.empty(room, MATCH) for _ in range(state.shards)]

@@ -1,8 +1,9 @@
 """Turn the state of a rule into bytes and back.
 
-The bytes are a header line of JSON (kind, version, the arrays' names, types and shapes,
-a checksum) and the arrays' buffers, little-endian and in order. Equal state gives equal
-bytes, whatever the machine; damaged or foreign bytes are refused by name.
+The bytes are a first line that says what they are, a checksum of all that follows, a line
+of JSON (kind, version, the arrays' names, types and shapes) and the arrays' buffers,
+little-endian and in order. Equal state gives equal bytes, whatever the machine; damaged or
+foreign bytes are refused by name.
 """
 
 import hashlib
@@ -43,10 +44,14 @@ def pack(kind: str, version: int, arrays: Mapping[str, NDArray[Any]], **facts: A
         "version": version,
         "arrays": listing,
         "facts": facts,
-        "checksum": hashlib.blake2b(body, digest_size=16).hexdigest(),
     }
     line = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
-    return _MAGIC + line + b"\n" + body
+    content = line + b"\n" + body
+    return _MAGIC + _checksum(content) + b"\n" + content
+
+
+def _checksum(content: bytes | memoryview) -> bytes:
+    return hashlib.blake2b(content, digest_size=16).hexdigest().encode()
 
 
 def unpack(kind: str, version: int, data: bytes) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
@@ -59,11 +64,12 @@ def unpack(kind: str, version: int, data: bytes) -> tuple[dict[str, NDArray[Any]
     """
     if not data.startswith(_MAGIC):
         raise StateError(f"{kind} state: these bytes are no saved state. Start without it.")
-    end = data.find(b"\n", len(_MAGIC))
-    try:
-        header = json.loads(data[len(_MAGIC) : end])
-    except ValueError as error:
-        raise StateError(f"{kind} state: the header is damaged ({error}).") from error
+    start = len(_MAGIC) + 33
+    content = memoryview(data)[start:]
+    if data[len(_MAGIC) : start] != _checksum(content) + b"\n":
+        raise StateError(f"{kind} state: the bytes are damaged (checksum differs).")
+    end = data.index(b"\n", start)
+    header = json.loads(data[start:end])
     if header["kind"] != kind or header["version"] != version:
         raise StateError(
             f"{kind} state: found {header['kind']} version {header['version']}, this code "
@@ -71,8 +77,6 @@ def unpack(kind: str, version: int, data: bytes) -> tuple[dict[str, NDArray[Any]
             "from the start."
         )
     body = memoryview(data)[end + 1 :]
-    if hashlib.blake2b(body, digest_size=16).hexdigest() != header["checksum"]:
-        raise StateError(f"{kind} state: the bytes are damaged (checksum differs).")
     arrays: dict[str, NDArray[Any]] = {}
     at = 0
     for name, dtype, shape in header["arrays"]:

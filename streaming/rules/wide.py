@@ -22,7 +22,7 @@ _LOW_HALF = U64(0xFFFF_FFFF)
 _BASE = U64(1 << 32)
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def _mul_wide_compiled(typingctx: Any, a: Any, b: Any) -> Any:
     """Emit the 64 x 64 -> 128 bit multiplication."""
     signature = types.UniTuple(types.uint64, 2)(types.uint64, types.uint64)

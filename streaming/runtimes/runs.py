@@ -19,8 +19,9 @@ from streaming.contracts import (
 )
 from streaming.errors import LakeError, RunError
 from streaming.lake import Lake, atomic_file
-from streaming.runtimes.backtest.store import RUN_FILE, RUNS
 
+RUNS = "runs"
+RUN_FILE = "run.json"
 _NAMES = "names"
 _SHORTEST = 6
 

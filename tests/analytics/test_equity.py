@@ -1,6 +1,8 @@
 """Reports: grouping, windows, the marked curve and buy-and-hold against naive sums."""
 
 import dataclasses
+import subprocess
+import sys
 from datetime import date, timedelta
 
 import numpy as np
@@ -152,6 +154,7 @@ def test_long_and_short_of_one_symbol_offset_each_other():
     ]
     prices = SeriesPrices({"X": (np.array([times["openTs"]]), np.array([125 * SCALE]))})
     window = {"start": date(2013, 10, 26), "end": date(2013, 10, 27), "prices": prices}
+    window["open_lots"] = lot_table([])
     down, up = equity_metrics(match_table(pair), **window)
     assert (up.open_pnl, down.open_pnl) == (50 * SCALE, -50 * SCALE)
     [both] = equity_metrics(match_table(pair), by="account", **window)
@@ -202,6 +205,7 @@ def test_matches_of_another_point_value_than_the_one_given_are_not_marked():
     ts = np.array([us("2013-10-26T12:00")])
     prices = SeriesPrices({name: (ts, np.array([101 * SCALE])) for name in "XY"})
     window = {"start": date(2013, 10, 26), "end": date(2013, 10, 27), "prices": prices}
+    window["open_lots"] = lot_table([])
     x, y = equity_metrics(table, by="symbol", **window)
     assert x.marked is None
     assert "another point value than the one given (1 unless stated) of X" in x.notes[0]
@@ -215,10 +219,24 @@ def test_before_its_first_close_a_position_counts_at_cost():
     held = a_match(openTs=us("2013-10-26T12:00"), matchTimestamp=us("2013-10-28T12:00"))
     prices = SeriesPrices({"X": (np.array([us("2013-10-27T12:00")]), np.array([105 * SCALE]))})
     [report] = equity_metrics(
-        match_table([held]), start=date(2013, 10, 26), end=date(2013, 10, 28), prices=prices
+        match_table([held]),
+        start=date(2013, 10, 26),
+        end=date(2013, 10, 28),
+        prices=prices,
+        open_lots=lot_table([]),
     )
     assert list(report.marked.pnl) == [0, 10 * SCALE, 10 * SCALE]
     assert report.notes == ("counted at cost until the first close: X",)
+    assert report.open_pnl == 0
+
+
+def test_lots_that_are_not_known_leave_open_pnl_undefined_and_are_noted():
+    prices = SeriesPrices({"X": (np.array([us("2013-10-07T13:00")]), np.array([SCALE]))})
+    [report] = equity_metrics(match_table([a_match()]), prices=prices)
+    assert report.open_pnl is None
+    assert report.notes == ("lots still open at the end are not known, so not marked",)
+    [report] = equity_metrics(match_table([a_match()]), prices=prices, open_lots=lot_table([]))
+    assert (report.open_pnl, report.notes) == (0, ())
 
 
 def test_buy_and_hold_splits_the_capital_evenly_over_the_symbols_traded():
@@ -282,6 +300,15 @@ def test_matches_outside_a_stated_window_do_not_count():
     [report] = equity_metrics(match_table(matches), end=date(2013, 10, 8))
     assert report.trades.matches == 1
     assert report.realised.figures.net_pnl == 20 * SCALE
+
+
+def test_a_match_at_the_midnight_that_begins_the_window_is_not_in_it_for_any_figure():
+    start, end = us("2013-10-06T22:00"), us("2013-10-07T22:00")
+    matches = [a_match(matchTimestamp=ts) for ts in (start, start + 1, end, end + 1)]
+    day = date(2013, 10, 7)
+    [report] = equity_metrics(match_table(matches), start=day, end=day)
+    assert report.trades.matches == 2
+    assert report.trades.net_pnl == report.realised.figures.net_pnl == 40 * SCALE
 
 
 def test_orders_of_different_keys_or_sides_are_different_trades():
@@ -357,3 +384,10 @@ def test_the_fast_path_gives_the_figures_of_the_tables():
     assert fast.realised.figures == report.realised.figures
     assert fast.trades == report.trades
     assert fast.exposure == report.exposure
+
+
+def test_importing_the_analytics_loads_neither_arrow_nor_numba_nor_matplotlib():
+    heavy = ("pyarrow", "numba", "matplotlib", "pandas", "scipy", "typer")
+    script = f"import streaming.analytics, sys; print([m for m in {heavy} if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    assert found.stdout.strip() == b"[]"

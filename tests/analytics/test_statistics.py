@@ -209,6 +209,14 @@ def test_one_day_has_a_return_but_no_dispersion():
     assert f.cagr == pytest.approx(1.01**365 - 1)
 
 
+def test_two_days_are_enough_for_dispersion():
+    f = judged(np.array([-(10**11), 3 * 10**11]))
+    assert f.sharpe == pytest.approx(0.01 / (0.02 * math.sqrt(2)) * math.sqrt(A))
+    assert f.sortino == pytest.approx(0.01 / (0.01 / math.sqrt(2)) * math.sqrt(A))
+    assert f.sharpe_std_error is not None
+    assert (f.skew, f.kurtosis) == (0.0, -2.0)
+
+
 def test_a_growth_beyond_doubles_is_undefined():
     assert judged(np.array([CAPITAL * 9])).cagr is None
     assert judged(np.array([CAPITAL * 9])).calmar is None

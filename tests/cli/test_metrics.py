@@ -1,6 +1,9 @@
 """`trading metrics` from the outside: what it prints, writes and refuses."""
 
 import json
+import runpy
+import sys
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.csv
@@ -10,6 +13,7 @@ import typer
 from analytics.books import a_lot, a_match, lot_table, match_table, money, random_book, us
 from typer.testing import CliRunner
 
+import streaming.cli
 from streaming.analytics import equity_metrics
 from streaming.cli import metrics as command
 from streaming.contracts import PRICE_1M_HISTORY, arrow_schema
@@ -198,3 +202,31 @@ def test_a_missing_file_exits_with_1(tmp_path):
     code, _, err = trading(tmp_path / "none.parquet")
     assert code == 1
     assert "there is no such file" in err
+
+
+SCRIPT = Path(__file__).parents[2] / "equity_metrics.py"
+
+
+def run_script(monkeypatch, capsys, *args):
+    """Run equity_metrics.py with words; give (exit code, stdout, stderr)."""
+    app = typer.Typer()
+    command.register(app)
+    app.command("other")(lambda: None)
+    monkeypatch.setattr(streaming.cli, "application", lambda: app)
+    monkeypatch.setattr(sys, "argv", [SCRIPT.name, *map(str, args)])
+    with pytest.raises(SystemExit) as stopped:
+        runpy.run_path(str(SCRIPT), run_name="__main__")
+    return stopped.value.code, *capsys.readouterr()
+
+
+def test_the_script_is_the_same_as_the_command(file, monkeypatch, capsys):
+    code, out, _ = run_script(monkeypatch, capsys, file, "--json", "--by", "symbol")
+    assert code == 0
+    assert out == trading(file, "--json", "--by", "symbol")[1]
+
+
+def test_the_script_exits_with_1_and_2_like_the_command(file, monkeypatch, capsys):
+    code, _, err = run_script(monkeypatch, capsys, file, "--capital", "0")
+    assert code == 1
+    assert err.startswith("error: capital must be a positive amount")
+    assert run_script(monkeypatch, capsys)[0] == 2

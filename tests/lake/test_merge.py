@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from streaming.contracts import PRICE_1M_HISTORY, arrow_schema
 from streaming.jobs.price_rows import (
+    CONFLICT,
     PriceRows,
     by_day,
     day_of,
@@ -92,6 +93,9 @@ def test_merging_equals_a_dictionary(a, b):
     assert got == conflicts
     assert merged.written + merged.duplicates + len(merged.conflicts) == len(b)
     assert list(merged.conflicts.number) == sorted(merged.conflicts.number)
+    assert np.flatnonzero(merged.fate == CONFLICT).tolist() == [
+        n - 1 for n in merged.conflicts.number
+    ]
 
 
 @settings(max_examples=200)

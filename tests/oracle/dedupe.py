@@ -8,8 +8,10 @@ Choices where SPEC.md is silent:
   price, fee), BUY first, so that any order of arrival within the lateness gives the same.
 - Doubles are looked for as fills apply, not as they arrive, for the same reason. A fill is a
   double of the newest applied fill with its (orderId, fillId) and key if their times are at
-  most the TTL apart. One that differs in side, quantity, price or fee is dropped as well, and
-  told apart, because a person has to look.
+  most the TTL apart. One that differs in time, side, quantity, price or fee is dropped as well,
+  and told apart, because a person has to look.
+- What was applied with a ts before the watermark less the TTL is forgotten, as the watermark
+  stood when a fill arrived; only a late fill can tell the difference.
 - An order that is not known goes to UNATTRIBUTED, with one alert for each fill applied.
 """
 
@@ -71,17 +73,18 @@ class Intake:
         self.ttl = ttl
         self.point_values = point_values or {}
         self.watermark: int | None = None
-        self.waiting: list[tuple[Key, Row]] = []
+        self.waiting: list[tuple[Key, Row, int | None]] = []
         self.seen: dict[tuple[Key, str, str], Row] = {}
         self.out = Taken()
 
     def arrive(self, row: Row) -> None:
         key = (row.account, self.strategies.get(row.order_id, UNATTRIBUTED), row.symbol)
+        horizon = None if self.watermark is None else self.watermark - self.ttl
         if self.watermark is not None and row.ts < self.watermark:
             self.out.late += 1
-            self._apply(key, row)
+            self._apply(key, row, horizon)
             return
-        self.waiting.append((key, row))
+        self.waiting.append((key, row, horizon))
         self._advance(row.ts - self.lateness)
 
     def complete(self, up_to: int) -> None:
@@ -91,7 +94,7 @@ class Intake:
     def end(self) -> Taken:
         """Let go of everything: no row will come any more."""
         if self.waiting:
-            self.complete(max(row.ts for _, row in self.waiting))
+            self.complete(max(row.ts for _, row, _ in self.waiting))
         return self.out
 
     def _advance(self, watermark: int) -> None:
@@ -100,17 +103,19 @@ class Intake:
         self.watermark = watermark
         ready = [item for item in self.waiting if item[1].ts < watermark]
         self.waiting = [item for item in self.waiting if item[1].ts >= watermark]
-        for key, row in sorted(
+        for item in sorted(
             ready,
             key=lambda item: (item[1].ts, item[1].order_id, item[1].fill_id, item[1].content()),
         ):
-            self._apply(key, row)
+            self._apply(*item)
 
-    def _apply(self, key: Key, row: Row) -> None:
+    def _apply(self, key: Key, row: Row, horizon: int | None) -> None:
         name = (key, row.order_id, row.fill_id)
         before = self.seen.get(name)
+        if before is not None and horizon is not None and before.ts < horizon:
+            before = None
         if before is not None and abs(row.ts - before.ts) <= self.ttl:
-            if row.content() == before.content():
+            if row == before:
                 self.out.duplicates[key] += 1
             else:
                 self.out.differing.append((key, row))

@@ -85,12 +85,25 @@ def test_the_same_fill_at_another_price_is_dropped_and_told():
     assert out.books[KEY].avg_price == units("10")
 
 
+def test_the_same_fill_at_another_time_is_told_apart_too():
+    out = take(row("o1", "BUY", 10), row("o1", "BUY", 11))
+    assert (len(out.differing), out.books[KEY].net) == (1, units("1"))
+
+
 def test_an_id_may_come_again_after_its_time():
     week = 7 * DAY // SECOND
-    assert take(row("o1", "BUY", 10), row("o1", "BUY", 10 + week)).duplicates == {KEY: 1}
+    assert take(row("o1", "BUY", 10), row("o1", "BUY", 10 + week)).books[KEY].net == units("1")
     out = take(row("o1", "BUY", 10), row("o1", "BUY", 10 + week + 0.000001))
-    assert not out.duplicates
+    assert not out.differing
     assert out.books[KEY].net == units("2")
+
+
+def test_what_was_forgotten_may_come_again_late():
+    # Watermark 95 s, TTL 20 s: of what was applied before second 75 nothing is known.
+    rows = [row("o1", "BUY", 74), row("o2", "BUY", 75), row("o3", "BUY", 100)]
+    out = take(*rows, *rows[:2], ttl=20 * SECOND)
+    assert (out.late, out.duplicates) == (2, {KEY: 1})
+    assert out.books[KEY].net == units("4")
 
 
 def test_an_order_that_nobody_knows_is_unattributed():

@@ -217,6 +217,15 @@ def test_a_fill_that_does_not_fit_is_refused_by_name():
         run(case)
 
 
+def test_a_price_that_does_not_fit_is_refused():
+    # A basis point above the dearest price there is; the notional of 0.0000001 fits.
+    rules = replace(FREE, slippage_bps=units("1"))
+    closes = {"A": "9999999999.99999999 9999999999.99999999"}
+    case = small(closes, (1, "s", "A", "BUY"), rules=rules)
+    with pytest.raises(MoneyError):
+        run(case)
+
+
 def test_a_position_that_does_not_fit_is_refused():
     closes = {"A": "0.00000015 0.00000015 0.00000015"}
     case = small(closes, (1, "s", "A", "BUY"), (2, "s", "A", "BUY"))

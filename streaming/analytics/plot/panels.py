@@ -196,7 +196,9 @@ def heat_cells(
     left: float = 0.0,
     cell: float = 1.0,
 ) -> None:
-    """Draw fractions as coloured cells with their percent in them; NaN stays empty.
+    """Draw fractions as coloured cells with their percent in them.
+
+    NaN stays empty, and exactly 0, a month without a trade, is a dot.
 
     The cell of row i and column j has its corner at (left + j cell, i); rows are 1 high.
     """
@@ -214,11 +216,11 @@ def heat_cells(
         axes.text(
             x + cell / 2,
             row + 0.52,
-            signless_zero(f"{value * 100:.1f}"),
+            signless_zero(f"{value * 100:.1f}") if value else "·",
             ha="center",
             va="center",
             fontsize=size,
-            color=PAPER if abs(strength) > 0.7 else INK,
+            color=PAPER if abs(strength) > 0.7 else INK if value else MUTED,
         )
 
 

@@ -1,6 +1,8 @@
 """Fills as arrays, and the rows they came from, kept as they came for quarantine."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from streaming.contracts.quarantine import row_texts
-from streaming.rules.ids import Words, text_id
+from streaming.rules.ids import Words
 
 Int = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -18,7 +20,8 @@ _HEX_LENGTH = 32
 _NO_DIGIT = 16
 
 
-class Fills(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Fills:
     """Fills, n of them, keeping the contract of `exec_report_history`.
 
     Attributes
@@ -53,22 +56,27 @@ class Fills(NamedTuple):
     part: NDArray[np.int32]
     place: Int
 
-    def __len__(self) -> int:  # type: ignore[override]  # fills, not fields
+    def __len__(self) -> int:
         return int(self.ts.shape[0])
+
+    def columns(self) -> dict[str, Any]:
+        """Give the columns by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def take(self, places: Int) -> "Fills":
         """Give some of the fills, in the order asked for."""
         if len(places) == len(self) and bool((places == np.arange(len(self))).all()):
             return self
-        return Fills(*(_take(column, places) for column in self))
+        return Fills(**{name: _take(column, places) for name, column in self.columns().items()})
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Give the numeric columns by name."""
-        return {
-            name: column
-            for name, column in self._asdict().items()
-            if name not in ("order", "fill")
-        }
+    def followed_by(self, others: "Fills") -> "Fills":
+        """Give these fills and others after them."""
+        if not len(self):
+            return others
+        if not len(others):
+            return self
+        more = others.columns()
+        return Fills(**{name: _join(column, more[name]) for name, column in self.columns().items()})
 
 
 def _take(column: Any, places: Int) -> Any:
@@ -77,33 +85,29 @@ def _take(column: Any, places: Int) -> Any:
     return column[places]
 
 
+def _join(first: Any, second: Any) -> Any:
+    if isinstance(first, pa.Array):
+        return pa.concat_arrays([first, second])
+    return np.concatenate([first, second])
+
+
 def no_fills() -> Fills:
     """Give fills without a fill."""
     none, no_text = np.empty(0, np.int64), pa.array([], pa.string())
     return Fills(
-        np.empty(0, np.int32),
-        *[none] * 5,
-        np.empty((0, 2), np.uint64),
-        none,
-        np.empty(0, np.bool_),
-        no_text,
-        no_text,
-        np.empty(0, np.int32),
-        none,
-    )
-
-
-def join_fills(first: Fills, second: Fills) -> Fills:
-    """Put fills after each other."""
-    if not len(first):
-        return second
-    if not len(second):
-        return first
-    return Fills(
-        *(
-            pa.concat_arrays([a, b]) if isinstance(a, pa.Array) else np.concatenate([a, b])
-            for a, b in zip(first, second, strict=True)
-        )
+        key=np.empty(0, np.int32),
+        ts=none,
+        quantity=none,
+        price=none,
+        fee=none,
+        notional=none,
+        ids=np.empty((0, 2), np.uint64),
+        watermark=none,
+        disputed=np.empty(0, np.bool_),
+        order=no_text,
+        fill=no_text,
+        part=np.empty(0, np.int32),
+        place=none,
     )
 
 
@@ -137,7 +141,7 @@ def kept_parts(parts: list[Part], fills: Fills) -> tuple[list[Part], Fills]:
         mine = np.flatnonzero(fills.part == at)
         part[mine], place[mine] = len(kept), np.arange(len(mine))
         kept.append(parts[at].take(fills.place[mine]))
-    return kept, fills._replace(part=part, place=place)
+    return kept, replace(fills, part=part, place=place)
 
 
 def whole(column: Any) -> Any:
@@ -173,7 +177,10 @@ def ids_of_texts(texts: Any) -> Words:
     others = np.flatnonzero(~hexadecimal)
     if len(others):
         coded = texts.take(pa.array(others)).dictionary_encode()
-        hashed = np.array([text_id(text) for text in coded.dictionary.to_pylist()], np.uint64)
+        distinct = coded.dictionary.cast(pa.binary()).to_pylist()
+        # `text_id` without its branches: this loop is the dearest of the whole intake.
+        octets = b"".join([blake2b(text, digest_size=16).digest() for text in distinct])
+        hashed = np.frombuffer(octets, ">u8").astype(np.uint64).reshape(-1, 2)
         ids[others] = hashed[coded.indices.to_numpy()]
     return ids
 

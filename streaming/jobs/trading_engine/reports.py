@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,13 +14,15 @@ from streaming.contracts.keys import ORDER, STRATEGY
 from streaming.contracts.quarantine import shown
 from streaming.contracts.signals import ACCEPTED_TRADE_SIGNAL_HISTORY
 from streaming.errors import ContractError
-from streaming.feeds.instruments import Instruments
 from streaming.jobs.trading_engine.fills import Fills, Int, Mask, Part, ids_of_texts, whole
 from streaming.jobs.trading_engine.refusals import Refusals
 from streaming.jobs.trading_engine.state import EngineState
 from streaming.rules.ids import fill_ids
 from streaming.rules.intake import NO_TIME, notionals
 from streaming.rules.money import OVERFLOW, money_text
+
+if TYPE_CHECKING:
+    from streaming.feeds.instruments import Instruments
 
 UNATTRIBUTED = "UNATTRIBUTED"
 """The strategy of fills whose order nobody knows."""
@@ -134,7 +136,7 @@ def read_reports(
     part: int,
     state: EngineState,
     orders: Orders,
-    instruments: Instruments,
+    instruments: "Instruments",
     refusals: Refusals,
     now: int,
 ) -> tuple[Fills, Part]:
@@ -219,7 +221,7 @@ def _refuse_broken(
         refusals.add(at, part, at, ts, (problems or {}).get(at, reason))
 
 
-def _known_symbols(symbols: list[str], instruments: Instruments) -> tuple[Mask, Int]:
+def _known_symbols(symbols: list[str], instruments: "Instruments") -> tuple[Mask, Int]:
     """Say which symbols are known, and give their point values."""
     known = np.array([symbol in instruments for symbol in symbols], np.bool_)
     values = [

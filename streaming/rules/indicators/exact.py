@@ -25,7 +25,7 @@ _BITS = U64(64)
 _TOP = U64(1 << 63)
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def _fma_compiled(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
     """Emit the fused multiply-add, an exact operation on every processor."""
 
@@ -35,10 +35,10 @@ def _fma_compiled(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
     return types.float64(types.float64, types.float64, types.float64), emit
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def _add_product_compiled(typingctx: Any, high: Any, low: Any, a: Any, b: Any) -> Any:
     """Emit 128-bit + 64 x 64 bit, all signed."""
-    signature = types.Tuple((types.int64, types.uint64))(  # type: ignore[no-untyped-call]
+    signature = types.Tuple((types.int64, types.uint64))(
         types.int64, types.uint64, types.int64, types.int64
     )
 
@@ -76,7 +76,7 @@ def _divide_plain(number: float, divisor: float, inverse: float) -> float:
     return number / divisor
 
 
-if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]  # set at run time
+if numba.config.DISABLE_JIT:
     fma = _fma_plain
     add_product = _add_product_plain
     divide = _divide_plain
@@ -89,12 +89,12 @@ else:
         In a recursion e = b x e + c this is also the shortest chain from bar to bar, and
         that chain is what the speed of a recursive indicator depends on.
         """
-        return float(_fma_compiled(a, b, c))  # type: ignore[call-arg]  # numba passes the context
+        return float(_fma_compiled(a, b, c))
 
     @inlined
     def add_product(high: Any, low: Any, a: Any, b: Any) -> Any:
         """Give the signed 128-bit (high, low) + a x b; high, a, b int64, low uint64."""
-        return _add_product_compiled(high, low, a, b)  # type: ignore[call-arg]
+        return _add_product_compiled(high, low, a, b)
 
     @inlined
     def divide(number: float, divisor: float, inverse: float) -> float:

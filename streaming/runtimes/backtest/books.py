@@ -1,7 +1,7 @@
 """The part of a backtest that each account goes through alone: signals to matches."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +11,11 @@ from streaming.jobs.strategies.actions import BUY
 from streaming.jobs.strategies.signals import Signals as StrategySignals
 from streaming.rules.account import Account, Outcome
 from streaming.rules.bars import Bars
+from streaming.rules.decisions import Signals
+from streaming.rules.holdings import Instruments, Rules
 from streaming.rules.money import SCALE
+from streaming.rules.orders import BarTable
 from streaming.rules.ranking import rank_signals
-from streaming.rules.simulation import BarTable, Instruments, Rules, Signals
 from streaming.rules.weights import WeightSchedule, weights_at
 from streaming.runtimes.backtest.definition import SHARED_ACCOUNT
 
@@ -138,14 +140,16 @@ def advance(
     return Taken(signals, confidence[order], outcome)
 
 
-def _joined(parts: list[NDArray[np.generic]], kind: type) -> NDArray[np.generic]:
+def _joined(parts: list[Any], kind: type) -> Any:
+    """Join arrays; of none make an empty one of a kind."""
     return np.concatenate(parts) if parts else np.empty(0, kind)
 
 
 def _next_bars(table: BarTable, symbol: int, ts: Int) -> Int:
     """Give the row of the symbol's first bar after each time, or the end of its rows."""
     start, stop = table.start[symbol], table.start[symbol + 1]
-    return start + np.searchsorted(table.ts[start:stop], ts, side="right")
+    rows: Int = start + np.searchsorted(table.ts[start:stop], ts, side="right")
+    return rows
 
 
 def _ref_prices(market: Market, symbol: NDArray[np.int32], next_bar: Int) -> Int:

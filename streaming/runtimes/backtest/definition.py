@@ -22,8 +22,8 @@ from streaming.feeds.instruments import Instruments
 from streaming.jobs.strategies.base import Strategy
 from streaming.lake import DayInfo
 from streaming.rules.fills import RATE_PER_BPS
+from streaming.rules.holdings import Rules
 from streaming.rules.money import SCALE
-from streaming.rules.simulation import Rules
 from streaming.rules.weights import WeightSchedule
 from streaming.settings import Settings
 
@@ -147,8 +147,11 @@ def file_digest(path: Path) -> str:
 
 
 def time_text(ts: int | None) -> str | None:
-    """Write a time (microseconds UTC) as ISO 8601."""
-    return None if ts is None else f"{np.datetime64(ts, 'us')}Z"
+    """Write a time (microseconds UTC) as ISO 8601, to the second where it is whole."""
+    if ts is None:
+        return None
+    seconds, rest = divmod(ts, 1_000_000)
+    return f"{np.datetime64(ts, 'us') if rest else np.datetime64(seconds, 's')}Z"
 
 
 def define(

@@ -1,5 +1,6 @@
 """Recorded signals: a backtest from the gate on."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -61,7 +62,7 @@ def read_recording(path: Path, first_ts: dict[str, int]) -> Recording:
         If the file cannot be read or lacks columns.
     """
     good, refused = [], []
-    with open_rows(path) as members:
+    with open_rows(path, header=lambda _: None) as members:
         for member in members:
             for batch in member.batches():
                 if batch.refused:
@@ -149,8 +150,8 @@ def _grouped(table: pa.Table) -> Found:
     )
     change = (strategies[1:] != strategies[:-1]) | (symbols[1:] != symbols[:-1])
     starts = [0, *(np.flatnonzero(change) + 1).tolist(), table.num_rows]
-    for first, last in zip(starts[:-1], starts[1:], strict=True):
-        part = Signals(*(column[first:last] for column in every))
+    for first, last in pairwise(starts):
+        part = _rows(every, first, last)
         found.setdefault(str(strategies[first]), {})[str(symbols[first])] = part
     return found
 
@@ -160,4 +161,11 @@ def _between(signals: Signals | None, start: int, end: int) -> Signals:
         none = np.empty(0, np.int64)
         return Signals(none, np.empty(0, np.int8), np.empty(0, np.float64), none)
     first, last = np.searchsorted(signals.ts, [start, end], side="right")
-    return Signals(*(column[first:last] for column in signals))
+    return _rows(signals, int(first), int(last))
+
+
+def _rows(signals: Signals, first: int, last: int) -> Signals:
+    ts, action, confidence, size_hint = signals
+    return Signals(
+        ts[first:last], action[first:last], confidence[first:last], size_hint[first:last]
+    )

@@ -1,7 +1,7 @@
 """Rows of the tables from the arrays of an account's passage through a slice."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -34,13 +34,14 @@ if TYPE_CHECKING:
 
 Int = NDArray[np.int64]
 VENUE = "simulated"
+CANCEL_REASON = "no bar within tradepicker.reservationTtlMs"
 
 
 class Owned(NamedTuple):
     """Rows of a table, and the code of the strategy that each belongs to (int[n])."""
 
     rows: pa.Table
-    strategy: Int
+    strategy: NDArray[Any]
 
 
 def _table(contract: "Table", columns: dict[str, pa.Array]) -> pa.Table:
@@ -163,7 +164,7 @@ def trace_rows(
 
 
 def _event_rows(
-    account: Account, cancelled: Records, orders: Words, sent: Int, owner: Int
+    account: Account, cancelled: Records, orders: Words, sent: Int, owner: NDArray[Any]
 ) -> Owned:
     """SENT and ACKED at the signal, CANCELLED where the reservation ran out; by time."""
     ts = np.concatenate([sent, sent, cancelled["ts"]])
@@ -179,8 +180,8 @@ def _event_rows(
             "orderId": id_text(ids[order]),
             "event": _names(["CANCELLED", "SENT", "ACKED"], kind[order]),
             "ts": time_array(ts[order]),
-            "reason": pa.array(
-                np.where(ended, "no bar within tradepicker.reservationTtlMs", None), pa.string()
+            "reason": pa.array([CANCEL_REASON], pa.string()).take(
+                pa.array(np.zeros(len(ts), np.int8), mask=~ended)
             ),
         },
     )

@@ -17,7 +17,7 @@ from streaming.errors import RunError
 from streaming.jobs.strategies.signals import Signals
 from streaming.lake import DayInfo, Lake, sweep
 from streaming.rules.account import Account
-from streaming.rules.bars import Bars
+from streaming.rules.bars import MINUTE_US, Bars
 from streaming.runtimes.backtest import rows
 from streaming.runtimes.backtest.books import (
     Market,
@@ -40,10 +40,10 @@ from streaming.runtimes.backtest.definition import (
 from streaming.runtimes.backtest.recorded import Recording, read_recording
 from streaming.runtimes.backtest.resuming import Saved, no_state, resume
 from streaming.runtimes.backtest.slices import DAY_US, day_end, plan
-from streaming.runtimes.backtest.store import RUNS, RunWriter, new_run
+from streaming.runtimes.backtest.store import RunWriter, new_run
 from streaming.runtimes.backtest.symbols import SymbolStage, SymbolState
 from streaming.runtimes.backtest.tally import Tally
-from streaming.runtimes.runs import Run, check_name, find_run, give_name, runs
+from streaming.runtimes.runs import RUNS, Run, check_name, find_run, give_name, runs
 
 Int = NDArray[np.int64]
 Progress = Callable[[float, float, str], None]
@@ -158,7 +158,9 @@ def _window(
     )
     known_to = max(int(bars.ts[-1]) for bars in tail.values() if len(bars))
     end = known_to if request.end is None else min(request.end, known_to)
-    begin = min(info.first_ts for info in mine) - 1 if saved.run is None else saved.complete_to
+    begin = (
+        min(info.first_ts for info in mine) - MINUTE_US if saved.run is None else saved.complete_to
+    )
     start = begin if saved.run is None else saved.end
     if request.start is not None:
         start = request.start if saved.run is None else max(request.start, saved.end)

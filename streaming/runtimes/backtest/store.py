@@ -25,9 +25,7 @@ from streaming.contracts import TABLES, arrow_schema
 from streaming.lake import atomic_directory
 from streaming.rules.state import pack, unpack
 from streaming.runtimes.backtest.slices import month_of
-
-RUNS = "runs"
-RUN_FILE = "run.json"
+from streaming.runtimes.runs import RUN_FILE, RUNS
 
 _STATE_VERSION = 1
 

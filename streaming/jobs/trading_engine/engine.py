@@ -1,0 +1,229 @@
+"""The TradingEngine job: exec reports in; matches, lots, rollup and realised PnL out.
+
+It does no I/O and knows no clock. Choices where the specification is silent:
+
+- Order of arrival is the order of rows, batch after batch. A fill on the watermark is not late.
+- Fills of one key with (ts, orderId, fillId) equal apply by side (BUY first), quantity, price
+  and fee; fills of different keys too, so that rows come out in one order.
+- Repetitions are looked for as fills apply, so that any order of arrival within the lateness
+  gives the same. A repetition that differs in side, quantity, price, fee or time is not applied
+  either, but quarantined and alerted. Of the past beyond `dedupe.ttlDays` before the watermark
+  nothing is remembered: so late a fill is applied, and its alert says so.
+- An order is known or not as its fill arrives. Where a row names another strategy than its
+  order has, the order's counts, with an alert. Each fill applied to UNATTRIBUTED is alerted.
+- Times in the latest tables are the latest event time of the fills concerned, so that a late
+  fill never moves them back.
+"""
+
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from streaming.contracts import (
+    ACCEPTED_TRADE_SIGNAL_HISTORY,
+    EXEC_REPORT_HISTORY,
+    OPEN_POSITIONS_LOTS,
+    OPEN_POSITIONS_ROLLUP,
+    QUARANTINE_HISTORY,
+    REALIZED_PNL_LATEST,
+    RISK_ALERTS_HISTORY,
+    TRADE_MATCH_HISTORY,
+)
+from streaming.jobs.trading_engine.alerts import alert_table, notice, refuse
+from streaming.jobs.trading_engine.applying import apply_fills
+from streaming.jobs.trading_engine.changes import Change
+from streaming.jobs.trading_engine.fills import Fills, Int, kept_parts
+from streaming.jobs.trading_engine.ordering import application_order
+from streaming.jobs.trading_engine.refusals import Refusals
+from streaming.jobs.trading_engine.reports import UNATTRIBUTED, Orders, ReportBatch, read_reports
+from streaming.jobs.trading_engine.state import EngineState
+from streaming.jobs.trading_engine.tables import match_table
+from streaming.rules.compile import Records
+from streaming.rules.intake import NO_TIME, REPEATED, pass_watermark
+
+if TYPE_CHECKING:
+    from streaming.feeds.instruments import Instruments
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What became of exec reports: once complete, read = applied + duplicates + quarantined.
+
+    `late` counts arrivals, repetitions among them; `unattributed` counts fills applied.
+    """
+
+    read: int = 0
+    applied: int = 0
+    matches: int = 0
+    duplicates: int = 0
+    late: int = 0
+    unattributed: int = 0
+    quarantined: int = 0
+
+    def __add__(self, other: "Counts") -> "Counts":
+        mine, others = asdict(self), asdict(other)
+        return Counts(**{name: mine[name] + others[name] for name in mine})
+
+
+class Outcome(NamedTuple):
+    """What a batch gave, each table in its contract's schema.
+
+    `matches` and `alerts` are in the order of application, `quarantine` in the order in which rows
+    were refused; the outcomes of parts of a batch, put after each other, are the whole's.
+    """
+
+    matches: pa.Table
+    alerts: pa.Table
+    quarantine: pa.Table
+    counts: Counts
+
+
+@dataclass
+class _Work:
+    """A batch on its way: all fills at hand, which of them apply and when."""
+
+    fills: Fills
+    ready: Int
+    moment: Int
+    refusals: Refusals = field(default_factory=lambda: Refusals(EXEC_REPORT_HISTORY))
+
+
+class TradingEngine:
+    """Fills in; matches, lots, rollup and realised PnL out.
+
+    Parameters
+    ----------
+    instruments
+        Symbols and their point values; fills of symbols that are not among them are refused.
+    run_id
+        What `runId` of the matches says; null unless given.
+    """
+
+    reads = (EXEC_REPORT_HISTORY, ACCEPTED_TRADE_SIGNAL_HISTORY)
+    writes = (
+        TRADE_MATCH_HISTORY,
+        OPEN_POSITIONS_LOTS,
+        OPEN_POSITIONS_ROLLUP,
+        REALIZED_PNL_LATEST,
+        RISK_ALERTS_HISTORY,
+        QUARANTINE_HISTORY,
+    )
+
+    def __init__(self, instruments: "Instruments", *, run_id: str | None = None) -> None:
+        self._instruments = instruments
+        self._run_id = run_id
+
+    def step(self, state: EngineState, batch: ReportBatch, orders: Orders, *, now: int) -> Outcome:
+        """Take exec reports in, and apply what the watermark passes.
+
+        Parameters
+        ----------
+        state
+            Changed in place.
+        batch
+            In order of arrival; column `strategyId` says whose a fill is where `orders` does not.
+        orders
+            The orders that are known.
+        now
+            The clock, microseconds UTC: a fill of the future is refused.
+
+        Raises
+        ------
+        ContractError
+            If a column is missing or there twice; the state is as it was.
+        """
+        refusals = Refusals(EXEC_REPORT_HISTORY)
+        part = len(state.parts)
+        fills, rows = read_reports(batch, part, state, orders, self._instruments, refusals, now)
+        passage = pass_watermark(state.watermark, state.lateness, state.waiting.ts, fills.ts)
+        fills = replace(fills, watermark=np.where(passage.late, passage.before, NO_TIME))
+        # Moments as places among all rows of the batch, those refused above included.
+        moment = np.concatenate([fills.place, [batch.rows.num_rows]])[passage.moment]
+        state.parts.append(rows)
+        work = _Work(
+            state.waiting.followed_by(fills),
+            np.flatnonzero(passage.moment < len(fills)),
+            moment,
+            refusals,
+        )
+        counts = Counts(read=batch.rows.num_rows, late=int(np.count_nonzero(passage.late)))
+        return self._advance(state, work, passage.watermark, counts)
+
+    def complete(self, state: EngineState, up_to: int | None = None) -> Outcome:
+        """Take it that no fill with ts <= `up_to` will come any more; without it, none at all.
+
+        `up_to` is in microseconds UTC. Fills up to then are applied, and the watermark is past
+        it: a fill that comes all the same is late.
+        """
+        waiting = state.waiting
+        if up_to is None:
+            up_to = int(waiting.ts.max()) if len(waiting) else state.watermark - 1
+        watermark = max(state.watermark, up_to + 1)
+        ready = np.flatnonzero(waiting.ts < watermark)
+        work = _Work(waiting, ready, np.zeros(len(waiting), np.int64))
+        return self._advance(state, work, watermark, Counts())
+
+    def changes(self, state: EngineState) -> dict[str, Change]:
+        """Give the changelog of lots, rollup and realised PnL since it was last asked for.
+
+        By the table's name; a net effect, such as a store commits once for a batch. What is
+        saved as bytes counts as asked for: commit both together.
+        """
+        return state.changes()
+
+    def _advance(self, state: EngineState, work: _Work, watermark: int, counts: Counts) -> Outcome:
+        """Apply the fills that are ready and keep the others."""
+        ready, moment = work.fills.take(work.ready), work.moment[work.ready]
+        order = application_order(state, ready, moment)
+        fills, moment = ready.take(order), moment[order]
+        first_ref = state.lots.next_ref
+        applied = apply_fills(state, fills)
+        matches = self._match_rows(state, fills.take(applied.places), applied.matches, first_ref)
+        done, unattributed = np.zeros(len(fills), np.bool_), _unattributed(state, fills)
+        done[applied.places] = True
+        alerts = [
+            *refuse(state, fills, applied, moment, work.refusals),
+            *notice(state, fills, done, unattributed),
+        ]
+        counts += Counts(
+            applied=len(applied.places),
+            matches=len(applied.matches),
+            duplicates=int(np.count_nonzero(applied.verdicts == REPEATED)),
+            unattributed=int(np.count_nonzero(done & unattributed)),
+            quarantined=len(work.refusals),
+        )
+        outcome = Outcome(matches, alert_table(state, fills, alerts), work.refusals.table(), counts)
+        state.watermark = watermark
+        state.memory.forget(watermark)
+        waits = np.ones(len(work.fills), np.bool_)
+        waits[work.ready] = False
+        state.parts, state.waiting = kept_parts(state.parts, work.fills.take(np.flatnonzero(waits)))
+        return outcome
+
+    def _match_rows(
+        self, state: EngineState, fills: Fills, matches: Records, first_ref: int
+    ) -> pa.Table:
+        """Note the fills behind the lots that are open now, and give the matches' rows."""
+        before = state.openings
+        openings = before.followed_by(fills, first_ref)
+        shift = len(before.ref) - first_ref
+        opened, closed = matches["open_ref"] + shift, matches["close_ref"] + shift
+        older = np.flatnonzero(matches["open_ref"] < first_ref)
+        opened[older] = before.places(matches["open_ref"][older])
+        np.subtract.at(openings.opened, closed, matches["quantity"])
+        np.maximum.at(openings.updated, opened, openings.ts[closed])
+        when = np.maximum(openings.ts[opened], openings.ts[closed])
+        np.maximum.at(state.last_match, openings.key[closed], when)
+        rows = match_table(state, matches, openings, opened, closed, self._run_id)
+        _, lots = state.lots.open_lots()
+        state.openings = openings.take(openings.places(np.sort(lots["ref"])))
+        return rows
+
+
+def _unattributed(state: EngineState, fills: Fills) -> NDArray[np.bool_]:
+    nobodys = np.array([strategy == UNATTRIBUTED for _, strategy, _ in state.keys], np.bool_)
+    found: NDArray[np.bool_] = nobodys[fills.key]
+    return found
