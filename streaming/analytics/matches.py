@@ -171,7 +171,9 @@ def code_matches(table: "pa.Table") -> CodedMatches:
             gross=money_values(table["realizedPnl"]),
             fees=money_values(table["fees"]),
             is_long=is_long,
-            closing=_joined([*keys.values(), closing, Key(("SHORT", "LONG"), is_long * 1)]),
+            closing=_joined(
+                [*keys.values(), closing, Key(("SHORT", "LONG"), is_long.astype(np.int64))]
+            ),
         ),
         keys,
         open_price=np.where(is_long, bought, sold),

@@ -201,7 +201,15 @@ def value_at_risk(returns: Float, tail: float = TAIL) -> float:
 
     The return itself, so a loss is negative. NaN without days.
     """
-    return float(np.quantile(returns, tail)) if returns.size else NAN
+    if not returns.size:
+        return NAN
+    # By hand, because the first np.quantile of a process takes 10 ms to import numpy.ma.
+    position = tail * (returns.size - 1)
+    low = int(position)
+    high = min(low + 1, returns.size - 1)
+    ordered = np.partition(returns, (low, high))
+    below, above = float(ordered[low]), float(ordered[high])
+    return below + (above - below) * (position - low)
 
 
 def conditional_value_at_risk(returns: Float, tail: float = TAIL) -> float:

@@ -2,10 +2,9 @@
 
 import os
 import signal
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
@@ -31,7 +30,10 @@ def backtest(
     symbols: Annotated[
         str | None, typer.Option(metavar="A,B", help="Symbols.  [default: all]", show_default=False)
     ] = None,
-    strategies: Annotated[str, typer.Option(metavar="a,b|all", help="Strategies.")] = "all",
+    strategies: Annotated[
+        str | None,
+        typer.Option(metavar="a,b|all", help="Strategies.  [default: all]", show_default=False),
+    ] = None,
     param: Annotated[
         list[str] | None,
         typer.Option(metavar="STRATEGY.NAME=VALUE", help="Set a parameter; may be repeated."),
@@ -80,7 +82,13 @@ def backtest(
     once and given back after that. Look at it with `trading runs` and
     `trading metrics --run`.
     """
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if signals is not None and (strategies is not None or param):
+        raise typer.BadParameter(
+            "recorded signals come from their own strategies; leave out --strategies and --param",
+            param_hint="--signals",
+        )
+    # A stop by a service manager cleans up like one by hand.
+    signal.signal(signal.SIGTERM, _stop)
     from streaming.feeds.instruments import load_instruments
     from streaming.lake import Lake
     from streaming.runtimes.backtest import BacktestRequest, run_backtest
@@ -96,7 +104,7 @@ def backtest(
     )
     request = BacktestRequest(
         settings=held,
-        strategies=_strategies(strategies, param or []),
+        strategies=() if signals else _strategies(strategies or "all", param or []),
         symbols=_listed(symbols),
         start=to_micros(start, "--start"),
         end=to_micros(end, "--end"),
@@ -115,8 +123,18 @@ def backtest(
         print_json(as_facts(run))
         return
     print_summary([run])
+    recorded = run.facts["recordedSignals"]
+    if recorded and recorded["quarantined"]:
+        say(
+            f"{recorded['quarantined']} rows of {signals} were refused; "
+            f"they are in {run.folder / 'quarantine_history.parquet'} with the reason of each."
+        )
     say(f"Run {run.id}" + (f" ({run.name})" if run.name else "") + f" in {run.folder}")
     say(f"Figures: trading metrics --lake {lake} --run {run.label}")
+
+
+def _stop(number: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def _listed(text: str | None) -> tuple[str, ...] | None:

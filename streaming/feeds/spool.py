@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from streaming.contracts import QUARANTINE_HISTORY, arrow_schema
 from streaming.jobs.price_rows import PriceRows, day_of, no_rows
 
+_COLUMNS = 8
+
 
 class PriceSpool:
     """Rows by day.
@@ -32,8 +34,8 @@ class PriceSpool:
         self._folder = folder
         self._source = source
         self._codes: dict[str, int] = {}
-        self._parts: list[NDArray[np.int64]] = []
-        self._places: list[dict[int, tuple[int, int]]] = []
+        # For each file the place of each day's block in it: first row and number of rows.
+        self._parts: list[dict[int, tuple[int, int]]] = []
         self.count = 0
 
     def add(self, rows: PriceRows) -> None:
@@ -46,27 +48,28 @@ class PriceSpool:
         present, begins = np.unique(days[order], return_index=True)
         ends = [*begins[1:].tolist(), len(rows)]
         codes = np.array([self._code(name) for name in rows.symbols], np.int64)
-        matrix = np.empty((8, len(rows)), np.int64)
+        matrix = np.empty((_COLUMNS, len(rows)), np.int64)
         matrix[0] = codes[rows.symbol[order]]
         for at, column in enumerate(rows[3:8], start=1):
             matrix[at] = column[order]
         matrix[6] = rows.volume[order].view(np.int64)
         matrix[7] = rows.number[order]
-        path = self._folder / f"{len(self._parts)}.npy"
-        np.save(path, matrix)
-        self._parts.append(np.load(path, mmap_mode="r"))
-        places = zip(begins.tolist(), ends, strict=True)
-        self._places.append(dict(zip(present.tolist(), places, strict=True)))
+        places: dict[int, tuple[int, int]] = {}
+        with self._path(len(self._parts)).open("wb") as file:
+            for day, begin, end in zip(present.tolist(), begins.tolist(), ends, strict=True):
+                matrix[:, begin:end].tofile(file)
+                places[day] = (begin, end - begin)
+        self._parts.append(places)
 
     def days(self) -> list[int]:
         """Give the days that have rows, in days since 1970, ascending."""
-        return sorted({day for places in self._places for day in places})
+        return sorted({day for places in self._parts for day in places})
 
     def rows(self, day: int) -> PriceRows:
         """Give the rows of one day in order of arrival, none where it has none."""
         parts = [
-            part[:, slice(*places[day])]
-            for part, places in zip(self._parts, self._places, strict=True)
+            self._block(part, *places[day])
+            for part, places in enumerate(self._parts)
             if day in places
         ]
         if not parts:
@@ -85,6 +88,15 @@ class PriceSpool:
             np.zeros(len(ts), np.int64),
             number,
         )
+
+    def _block(self, part: int, first: int, count: int) -> NDArray[np.int64]:
+        # Read, not mapped: pages of a mapped file would count as memory that grows with it.
+        with self._path(part).open("rb") as file:
+            file.seek(first * _COLUMNS * 8)
+            return np.fromfile(file, np.int64, _COLUMNS * count).reshape(_COLUMNS, count)
+
+    def _path(self, part: int) -> Path:
+        return self._folder / f"rows-{part}"
 
     def _code(self, name: str) -> int:
         return self._codes.setdefault(name, len(self._codes))

@@ -122,7 +122,7 @@ class AnchorRows:
         """Give a feature as of the last of the rows; there must be one."""
         source = self._source(one)
         row = int(np.searchsorted(source.ts, self.ts[-1], side="right")) - 1
-        return float(source.values[one.local][row]) if row >= 0 else source.carry[one.local]
+        return float(source.held[one.local][row + 1])
 
     def _source(self, one: Feature) -> FeatureRows:
         if one not in self._wanted:
@@ -131,13 +131,13 @@ class AnchorRows:
 
     def _now(self, one: Feature) -> Float:
         if _own(one, self.anchor):
-            return self._source(one).values[one.local]
+            return self._source(one).held[one.local][1:]
         return self._joined[one][1:]
 
     def _join(self, one: Feature) -> Float:
         """Give the column as of the anchor row before the batch, and of each row in it."""
         source = self._source(one)
-        held = np.concatenate(([source.carry[one.local]], source.values[one.local]))
+        held = source.held[one.local]
         if _own(one, self.anchor):
             return held
         seen = np.repeat(held, self._seen(one.timeframe or self.anchor))

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from streaming.errors import StateError
 from streaming.rules.bars import Bars, Float, Int, no_bars
-from streaming.rules.indicators import VERSION, Feature, SeriesState, advance, new_series
-from streaming.rules.indicators.series import bars_of, plain_bars
+from streaming.rules.indicators import VERSION, Feature, SeriesState, new_series
+from streaming.rules.indicators.series import advance_held, bars_of, plain_bars
 from streaming.rules.state import pack, unpack
 from streaming.rules.timeframes import TIMEFRAMES, aggregate, check_timeframe
 
@@ -27,14 +27,18 @@ _KIND, _VERSION = "indicators", 1
 class FeatureRows(NamedTuple):
     """New feature rows of one symbol and timeframe, oldest first. Not to be written to.
 
-    `ts` int64[n] is `barTs`, the close of each bar (microseconds UTC); `values` float64[n]
-    by feature (without timeframe), NaN before warm-up; `carry` holds the row before the
-    first of these, NaN where there was none.
+    `ts` int64[n] is `barTs`, the close of each bar (microseconds UTC); `held` float64[n + 1]
+    by feature (without timeframe) is its value at the row before the first of these, NaN
+    where there was none, and then at each of them, NaN before warm-up.
     """
 
     ts: Int
-    values: dict[Feature, Float]
-    carry: dict[Feature, float]
+    held: dict[Feature, Float]
+
+    @property
+    def values(self) -> dict[Feature, Float]:
+        """Each feature at the rows, float64[n]."""
+        return {feature: column[1:] for feature, column in self.held.items()}
 
 
 class _Timeframe:
@@ -167,8 +171,7 @@ def step(state: IndicatorState, bars: Bars, complete_to: int) -> dict[str, Featu
                 timeframe.partial, bars, complete_to, timeframe.minutes
             )
         series = timeframe.series
-        carry = series.carry
-        rows[name] = FeatureRows(finished.ts, advance(series, finished, series.features), carry)
+        rows[name] = FeatureRows(finished.ts, advance_held(series, finished))
     state.clock = max(state.clock, complete_to, *bars.ts[-1:].tolist())
     return rows
 
@@ -230,11 +233,11 @@ def indicator_history_rows(
         "indicatorVersion": pa.repeat(VERSION, count),
     }
     for feature in PUBLISHED_FEATURES:
-        values = rows.values.get(feature)
+        held = rows.held.get(feature)
         known[feature.column] = (
             pa.nulls(count, pa.float64())
-            if values is None
+            if held is None
             # NaN, in pandas' manner of speaking, is null.
-            else pa.array(values, from_pandas=True)
+            else pa.array(held[1:], from_pandas=True)
         )
     return pa.table([known[field.name].cast(field.type) for field in schema], schema=schema)

@@ -6,8 +6,11 @@ the digest of all rule sources: any edit opens a fresh folder.
 """
 
 import hashlib
+import importlib
+import importlib.util
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -15,6 +18,31 @@ from pathlib import Path
 from typing import Any, TypeAlias, TypeVar, cast
 
 import numba
+
+
+def _load_numba_without_scipy() -> None:
+    """Load numba's array functions without letting them import scipy.
+
+    They try whether scipy is there, which takes longer than loading all rules from their
+    cache. Functions that do need it (`np.dot` in compiled code) import it when they are
+    compiled, so nothing is lost to other users of numba in this process.
+    """
+    if "scipy" in sys.modules or "numba.np.arraymath" in sys.modules:
+        return
+    there = importlib.util.find_spec("scipy") is not None
+    hidden = ("scipy", "scipy.linalg")
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None: not importable
+    try:
+        arrays: Any = importlib.import_module("numba.np.arraymath")
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+    # What the trial would have found; compiled np.cov and np.corrcoef ask for it.
+    if hasattr(arrays, "_HAVE_BLAS"):
+        arrays._HAVE_BLAS = there
+
+
+_load_numba_without_scipy()
 
 _OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
 

@@ -246,8 +246,9 @@ def match_fills(
     Raises
     ------
     MoneyError
-        If a fee does not fit; or a position would no longer. In the second case, with one shard, the fills before
-        it are applied and it and those after it are not; with several shards the state is lost.
+        If a fee does not fit; or if a position would no longer: then, with one shard, the
+        fills before it are applied, and it and those after it are not. With several shards
+        the state is lost.
     """
     if len(fee) and (int(fee.max()) >= _MOST_FEE or int(fee.min()) <= -_MOST_FEE):
         at = int(np.flatnonzero((fee >= _MOST_FEE) | (fee <= -_MOST_FEE))[0])

@@ -1,14 +1,14 @@
 """The backtest runs in a lake: find them by runId or name, read what they are and gave."""
 
 import json
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.dataset as ds
-import pyarrow.parquet as pq
 
 from streaming.contracts import (
     OPEN_POSITIONS_LOTS,
@@ -24,6 +24,8 @@ RUNS = "runs"
 RUN_FILE = "run.json"
 _NAMES = "names"
 _SHORTEST = 6
+_LONGEST = 120
+_RUN_ID = re.compile("[0-9a-f]{20}")
 
 
 @dataclass(frozen=True)
@@ -98,37 +100,62 @@ def _checked_parquet() -> ds.ParquetFileFormat:
 
 
 def runs(lake: Lake) -> list[Run]:
-    """List the runs of a lake, by window, then runId."""
-    folder = lake.root / RUNS
-    names = {run: name for name, run in _names(lake).items()}
-    found = []
-    for path in sorted(folder.glob(f"*/{RUN_FILE}")):
-        if not path.parent.name.startswith("."):
-            facts = json.loads(path.read_text(encoding="utf-8"))
-            run = path.parent.name
-            found.append(Run(run, names.get(run), path.parent, facts))
-    return sorted(found, key=lambda run: (run.facts["window"], run.id))
+    """List the runs of a lake, by window, then runId; of several names the first is given.
+
+    Raises
+    ------
+    LakeError
+        If a run's `run.json` is damaged.
+    """
+    names = {run: name for name, run in sorted(_names(lake).items(), reverse=True)}
+    paths = sorted((lake.root / RUNS).glob(f"*/{RUN_FILE}"))
+    found = [
+        _read(path, names.get(path.parent.name))
+        for path in paths
+        if path.parent.name != _NAMES and not path.parent.name.startswith(".")
+    ]
+    return sorted(found, key=lambda run: (*_times(run), run.id))
+
+
+def _read(path: Path, name: str | None) -> Run:
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        run = Run(path.parent.name, name, path.parent, facts)
+        _times(run)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise LakeError(
+            f"{path}: is damaged ({error}). Delete the folder {path.parent} and run the backtest "
+            "again."
+        ) from error
+    return run
+
+
+def _times(run: Run) -> tuple[str, str]:
+    window = run.facts["window"]
+    return window["start"], window["completeTo"]
 
 
 def find_run(lake: Lake, wanted: str) -> Run:
-    """Find a run by name, runId, or the beginning of a runId.
+    """Find a run by runId, name, or the beginning of a runId.
 
     Raises
     ------
     RunError
         If there is none, or more than one.
     """
-    known = runs(lake)
-    exact = [run for run in known if wanted in (run.id, run.name)]
-    if len(exact) == 1:
-        return exact[0]
+    known = {run.id: run for run in runs(lake)}
+    if wanted in known:
+        return known[wanted]
+    named = _names(lake).get(wanted)
+    if named in known:
+        return replace(known[named], name=wanted)
     if len(wanted) >= _SHORTEST:
-        begun = [run for run in known if run.id.startswith(wanted)]
+        begun = [run for run in known.values() if run.id.startswith(wanted)]
         if len(begun) == 1:
             return begun[0]
         if len(begun) > 1:
             raise RunError(f"Run {wanted!r}: {len(begun)} runs begin like that. Give more of it.")
-    near = get_close_matches(wanted, [run.label for run in known], 3)
+    near = get_close_matches(wanted, [run.label for run in known.values()], 3)
     hint = f" Near: {', '.join(near)}." if near else ""
     raise RunError(
         f"{lake.root}: has no run {wanted!r}.{hint} It has {len(known)}; `trading runs` lists them."
@@ -136,15 +163,13 @@ def find_run(lake: Lake, wanted: str) -> Run:
 
 
 def give_name(lake: Lake, name: str, run: str) -> None:
-    """Keep a name for a runId.
+    """Keep a name for a runId; a run may have several.
 
     Raises
     ------
     RunError
         If the name stands for another run, or cannot be a name.
     """
-    if not name or name != name.strip() or any(c in name for c in "/\\\0") or name.startswith("."):
-        raise RunError(f"Run name {name!r}: must be a plain name without slashes or blanks around.")
     with lake.writing(RUNS):
         check_name(lake, name, run)
         path = lake.root / RUNS / _NAMES / name
@@ -154,7 +179,15 @@ def give_name(lake: Lake, name: str, run: str) -> None:
 
 
 def check_name(lake: Lake, name: str, run: str) -> None:
-    """Refuse a name that stands for another run already."""
+    """Refuse a name that stands for another run already, or cannot be one."""
+    plain = name.isprintable() and name == name.strip() and not any(c in name for c in "/\\")
+    if not plain or not 0 < len(name.encode()) <= _LONGEST or name.startswith("."):
+        raise RunError(
+            f"Run name {name!r}: must be a plain name of up to {_LONGEST} bytes, without slashes, "
+            "a leading dot or blanks around it."
+        )
+    if name != run and _RUN_ID.fullmatch(name):
+        raise RunError(f"Run name {name!r}: looks like a runId. Choose another name.")
     taken = _names(lake).get(name)
     if taken is not None and taken != run:
         raise RunError(
@@ -172,8 +205,3 @@ def _names(lake: Lake) -> dict[str, str]:
         for path in folder.iterdir()
         if not path.name.startswith(".")
     }
-
-
-def read_table(path: Path, name: str) -> pa.Table:
-    """Read one Parquet file of a table of the contracts."""
-    return pq.read_table(path, schema=arrow_schema(TABLES[name]))

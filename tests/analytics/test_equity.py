@@ -356,6 +356,30 @@ def test_lots_cannot_be_given_to_one_of_several_runs():
         equity_metrics(matches, by="run", open_lots=lot_table([a_lot()]))
 
 
+def test_lots_are_of_the_one_run_that_is_measured():
+    [report] = equity_metrics(match_table([a_match()]), by="run", open_lots=lot_table([a_lot()]))
+    assert report.name == "r"
+    assert report.exposure == pytest.approx(8 / 24)  # the lot alone, from 16:00 to midnight
+
+
+def test_a_reports_symbols_are_those_held_in_the_window():
+    rows = [
+        a_match(symbol="BEFORE", matchTimestamp=us("2013-10-05T15:00")),
+        a_match(symbol="INTO", openTs=us("2013-10-05T15:00")),
+        a_match(symbol="IN"),
+        a_match(symbol="OUT", matchTimestamp=us("2013-10-09T15:00")),
+        a_match(
+            symbol="AFTER",
+            openTs=us("2013-10-09T14:00"),
+            matchTimestamp=us("2013-10-09T15:00"),
+        ),
+    ]
+    lots = [a_lot(symbol="LOT"), a_lot(symbol="LATER", tsOpen=us("2013-10-09T14:00"))]
+    day = date(2013, 10, 7)
+    [report] = equity_metrics(match_table(rows), start=day, end=day, open_lots=lot_table(lots))
+    assert report.symbols == ("IN", "INTO", "LOT", "OUT")
+
+
 def test_the_fast_path_gives_the_figures_of_the_tables():
     matches, _, _ = random_book(5)
     matches.sort(key=lambda m: m["matchTimestamp"])

@@ -68,6 +68,17 @@ def test_the_lake_gives_the_closes_of_the_bars_written_to_it(tmp_path, start, en
     assert heard[-1][:2] == (bounds.size - 1, bounds.size - 1)
 
 
+def test_a_bar_at_the_windows_first_moment_is_the_close_before_it(tmp_path):
+    bounds = day_bounds(date(2013, 10, 25), date(2013, 10, 26), "UTC")
+    start = int(bounds[0])
+    series = {"X": (np.array([start]), np.array([7])), "Y": (np.array([start + HOUR]), [8])}
+    lake = Lake(tmp_path)
+    write_bars(lake, series)
+    closes = LakePrices(lake).day_closes(["X", "Y"], bounds)
+    assert closes.close.tolist() == [[7, 7, 7], [0, 8, 8]]
+    assert closes.first.tolist() == [0, 8]
+
+
 def test_an_empty_lake_has_no_closes(tmp_path):
     bounds = day_bounds(date(2013, 10, 25), date(2013, 10, 26), "UTC")
     closes = LakePrices(Lake(tmp_path)).day_closes(["X"], bounds)

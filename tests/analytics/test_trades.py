@@ -76,6 +76,13 @@ def test_without_losses_there_is_no_profit_factor():
     assert figures.win_rate == 1.0
 
 
+def test_the_smallest_gain_wins_and_the_smallest_loss_loses():
+    figures = trade_figures(arrays([(1, E8, 1, 0, True, 1), (2, E8, -1, 0, False, 1)]))
+    assert (figures.wins, figures.losses) == (1, 1)
+    assert (figures.long.wins, figures.short.wins) == (1, 0)
+    assert (figures.profit_factor, figures.fee_share) == (1.0, 0.0)
+
+
 def test_a_rebate_is_a_negative_fee():
     figures = trade_figures(arrays([(1, E8, E8, -E8, True, 1)]))
     assert (figures.net_pnl, figures.fee_share) == (2 * E8, -1.0)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from streaming.feeds import importing
 from streaming.feeds.bar_files import Reading
 from streaming.feeds.importing import import_files
 from streaming.feeds.synthetic_files import DUPLICATES_PER_FILE, REFUSED_PER_FILE, write_market
@@ -145,3 +146,35 @@ def test_two_imports_at_once_lose_and_double_nothing(market, tmp_path):
 def test_the_order_of_the_files_does_not_matter(market, tmp_path):
     import_files(Lake(tmp_path), market.files[::-1], Reading())
     assert _contents(tmp_path) == _contents(market.clean)
+
+
+@pytest.mark.parametrize("waiting", [0, 5_000, 30_000])
+def test_files_may_wait_for_each_other_or_be_merged_one_by_one(
+    market, tmp_path, monkeypatch, waiting
+):
+    """Files that contradict each other too: the first one given wins, wherever it waits."""
+    other = tmp_path / market.files[0].name
+    text = market.files[0].read_text()
+    other.write_text(text.replace(",1", ",2", 40) + text.splitlines()[5] + "\n")
+    files = [*market.files[:4], other, tmp_path / "none.csv", market.files[4]]
+    together = import_files(Lake(tmp_path / "together"), files, Reading())
+    monkeypatch.setattr(importing, "_WAITING_ROWS", waiting)
+    assert import_files(Lake(tmp_path / "parts"), files, Reading()) == together
+    alone = Lake(tmp_path / "alone")
+    for path, report in zip(files, together, strict=True):
+        assert import_files(alone, [path], Reading()) == [report]
+    assert together[4].quarantined > REFUSED_PER_FILE
+    assert together[5].error is not None
+    assert _contents(tmp_path / "together") == _contents(tmp_path / "alone")
+    assert _contents(tmp_path / "together") == _contents(tmp_path / "parts")
+
+
+def test_progress_rises_from_nothing_to_all(market, tmp_path, monkeypatch):
+    monkeypatch.setattr(importing, "_WAITING_ROWS", 20_000)
+    told = []
+    import_files(
+        Lake(tmp_path), market.files, Reading(), advance=lambda done, name: told.append(done)
+    )
+    assert told == sorted(told)
+    assert 0 < told[0] < 0.2
+    assert told[-1] == 1

@@ -9,6 +9,7 @@ only at the end.
 from collections.abc import Callable
 from decimal import Decimal, localcontext
 from fractions import Fraction
+from itertools import pairwise
 
 from streaming.rules.bars import Bars
 
@@ -94,7 +95,7 @@ def ema(bars: Bars, n: int) -> list[Column]:
 
 
 def changes(column: list[Fraction]) -> Exact:
-    return [None, *(b - a for a, b in zip(column, column[1:], strict=False))]
+    return [None, *(b - a for a, b in pairwise(column))]
 
 
 def rsi(bars: Bars, n: int) -> list[Column]:
@@ -217,7 +218,7 @@ def realised_volatility(bars: Bars, n: int) -> list[Column]:
     with localcontext() as context:
         context.prec = 50
         logs = [Decimal(int(x)).ln() for x in bars.close]
-        moves = [None, *((b - a) ** 2 for a, b in zip(logs, logs[1:], strict=False))]
+        moves = [None, *((b - a) ** 2 for a, b in pairwise(logs))]
         return [
             [
                 None if w is None or w[0] is None else float((sum(w) / n).sqrt())

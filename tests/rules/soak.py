@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from random import Random
 
-SEQUENCES = int(os.environ.get("SOAK", "4000"))
+SEQUENCES = int(os.environ.get("SOAK", "2000"))
 SHARDS = 4  # tests of their own, so that they spread over processors
 BATCH = 500
 

@@ -214,7 +214,7 @@ def test_a_fill_that_does_not_fit_is_refused_by_name():
     # 1000 buys 1e9 units at 0.000001, which cost 1e10 at 10.
     case = small({"A": "0.000001 10"}, (1, "s", "A", "BUY"))
     with pytest.raises(MoneyError, match=r"(?s)acct.*\bs\b.*\bA\b"):
-        run(case)
+        Fast(case).advance(case.complete_to)
 
 
 def test_a_price_that_does_not_fit_is_refused():
@@ -223,14 +223,14 @@ def test_a_price_that_does_not_fit_is_refused():
     closes = {"A": "9999999999.99999999 9999999999.99999999"}
     case = small(closes, (1, "s", "A", "BUY"), rules=rules)
     with pytest.raises(MoneyError):
-        run(case)
+        Fast(case).advance(case.complete_to)
 
 
 def test_a_position_that_does_not_fit_is_refused():
     closes = {"A": "0.00000015 0.00000015 0.00000015"}
     case = small(closes, (1, "s", "A", "BUY"), (2, "s", "A", "BUY"))
     with pytest.raises(MoneyError):
-        run(case)
+        Fast(case).advance(case.complete_to)
 
 
 def test_an_order_that_buys_more_than_fits_is_never_wrapped():

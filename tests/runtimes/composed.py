@@ -9,7 +9,6 @@ from oracle import engine, ids
 from oracle.engine import Outcome
 from oracle.gate import OK, Instrument, Signal
 from oracle.gate import Settings as OracleSettings
-from oracle.ids import BUY
 
 from streaming.rules.bars import Bars
 from streaming.rules.money import SCALE

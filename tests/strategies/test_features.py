@@ -54,9 +54,9 @@ def batches(history, cuts):
 def _batch(rows, start, stop):
     inside = [minute for minute in rows if start < minute <= stop]
     earlier = [minute for minute in rows if minute <= start]
-    values = {f: np.array([rows[m][f] for m in inside], np.float64) for f in LOCAL}
-    carry = {f: rows[earlier[-1]][f] if earlier else np.nan for f in LOCAL}
-    return FeatureRows(np.array(inside, np.int64) * MINUTE_US, values, carry)
+    before = {f: rows[earlier[-1]][f] if earlier else np.nan for f in LOCAL}
+    held = {f: np.array([before[f], *(rows[m][f] for m in inside)], np.float64) for f in LOCAL}
+    return FeatureRows(np.array(inside, np.int64) * MINUTE_US, held)
 
 
 def as_of(history, anchor, feature, minute):
@@ -118,8 +118,7 @@ def one_batch():
     rows = {
         timeframe: FeatureRows(
             minutes[length - 1 :: length],
-            {f: np.arange(7.0)[length - 1 :: length] for f in LOCAL},
-            dict.fromkeys(LOCAL, np.nan),
+            {f: np.append(np.nan, np.arange(7.0)[length - 1 :: length]) for f in LOCAL},
         )
         for timeframe, length in SHORT.items()
     }

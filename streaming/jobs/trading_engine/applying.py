@@ -151,10 +151,9 @@ def _try(state: EngineState, fill: Fills, place: int) -> Applied:
 def _overflow(state: EngineState, fill: Fills, matches: Records) -> str | None:
     """Say what no longer fits DECIMAL(18,8) with a fill's matches, if anything."""
     key = int(fill.key[0])
-    pnl = [int(state.realized[key]), *matches["pnl"].tolist()]
-    fees = [int(state.fees[key]), *matches["fees"].tolist()]
-    if abs(sum(pnl)) >= LIMIT:
+    # Python's integers: an int64 of the totals may wrap.
+    if abs(sum(matches["pnl"].tolist(), int(state.realized[key]))) >= LIMIT:
         return "the realised PnL of its position key"
-    if abs(sum(fees)) >= LIMIT or any(abs(fee) >= LIMIT for fee in fees):
+    if abs(sum(matches["fees"].tolist(), int(state.fees[key]))) >= LIMIT:
         return "the fees of its position key"
     return None

@@ -19,13 +19,15 @@ from streaming.jobs.trading_engine.refusals import Refusals
 from streaming.jobs.trading_engine.state import EngineState
 from streaming.rules.ids import fill_ids
 from streaming.rules.intake import NO_TIME, notionals
-from streaming.rules.money import OVERFLOW, money_text
+from streaming.rules.money import LIMIT, OVERFLOW, money_text
 
 if TYPE_CHECKING:
     from streaming.feeds.instruments import Instruments
 
 UNATTRIBUTED = "UNATTRIBUTED"
 """The strategy of fills whose order nobody knows."""
+
+_MOST_FEES = LIMIT // 2  # a match adds the shares of two fills
 
 _REPORTS = replace(
     EXEC_REPORT_HISTORY,
@@ -164,25 +166,32 @@ def read_reports(
     good, refused = validate(_REPORTS, rows, batch.source, first_row=0, now=now)
     _refuse_broken(refusals, refused, came, batch.problems)
     kept = np.delete(np.arange(rows.num_rows), refused.column("rowNumber").to_numpy())
-    ts = time_values(good.column("ts"))
+    ts, fees = time_values(good.column("ts")), money_values(good.column("fees"), null=0)
     size, price = (money_values(good.column(name)) for name in ("fillQty", "fillPrice"))
     symbols = whole(good.column("symbol")).dictionary_encode()
     known, point_values = _known_symbols(symbols.dictionary.to_pylist(), instruments)
     code = symbols.indices.to_numpy()
     notional = np.empty(len(ts), np.int64)
     notionals(price, size, point_values[code], notional)
-    fits = known[code] & (notional != OVERFLOW)
+    fits = known[code] & (notional != OVERFLOW) & (np.abs(fees) < _MOST_FEES)
     for at in np.flatnonzero(~fits).tolist():
-        reason = (
-            f"fillPrice {money_text(int(price[at]))} x fillQty {money_text(int(size[at]))} x "
-            f"point value {money_text(int(point_values[code[at]]))} does not fit DECIMAL(18,8)"
-            if known[code[at]]
-            else f"symbol {symbols[at].as_py()!r} is not in the instruments file"
-        )
+        if not known[code[at]]:
+            reason = f"symbol {symbols[at].as_py()!r} is not in the instruments file"
+        elif notional[at] == OVERFLOW:
+            reason = (
+                f"fillPrice {money_text(int(price[at]))} x fillQty {money_text(int(size[at]))} x "
+                f"point value {money_text(int(point_values[code[at]]))} does not fit DECIMAL(18,8)"
+            )
+        else:
+            reason = (
+                f"fees {money_text(int(fees[at]))} are not within {money_text(_MOST_FEES)} of zero: "
+                "a match adds those of two fills, which must fit DECIMAL(18,8)"
+            )
         refusals.add(int(kept[at]), came, int(kept[at]), int(ts[at]), reason)
     if not fits.all():
         good, kept = good.filter(pa.array(fits)), kept[fits]
         ts, size, price, notional = ts[fits], size[fits], price[fits], notional[fits]
+        fees = fees[fits]
     order, fill = (whole(good.column(name)) for name in ("orderId", "fillId"))
     strategy, disputed = _attributed(order, whole(good.column(STRATEGY.name)), orders)
     key = state.codes(good.column("accountId"), strategy, good.column("symbol"), instruments)
@@ -192,7 +201,7 @@ def read_reports(
         ts,
         np.where(bought, size, -size),
         price,
-        money_values(good.column("fees"), null=0),
+        fees,
         notional,
         fill_ids(state.key_ids[key], ids_of_texts(order), ids_of_texts(fill)),
         np.full(len(ts), NO_TIME, np.int64),

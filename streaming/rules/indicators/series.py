@@ -117,10 +117,21 @@ def advance(state: SeriesState, bars: Bars, features: Iterable[Feature]) -> dict
     """
     if features is not state.features:
         _check_features(state, features)
+    return {feature: column[1:] for feature, column in advance_held(state, bars).items()}
+
+
+def advance_held(state: SeriesState, bars: Bars) -> dict[Feature, Float]:
+    """Compute the features of a series' next bars, each behind the newest value before them.
+
+    As `advance`, with columns float64[len(bars) + 1]: what a strategy sees at a row and at
+    the row before it are then two views of one column.
+    """
     plan = _plan(state.features)
     rows = len(bars)
     if rows == 0:
-        return {feature: np.empty(0) for feature in state.features}
+        return {
+            feature: state.last[k : k + 1].copy() for k, feature in enumerate(state.features)
+        }
     bars = plain_bars(bars)
     # Only the first rows need the tail in front; the rest of a long batch is not copied.
     head = rows if rows <= 2 * plan.lookback else plan.lookback
@@ -128,18 +139,21 @@ def advance(state: SeriesState, bars: Bars, features: Iterable[Feature]) -> dict
     front = plain_bars(join_bars([state.tail, bars.rows(0, head)])) if known else bars
     if not known:
         head = rows
-    values: dict[Feature, Float] = {}
+    held: dict[Feature, Float] = {}
     for call in plan.calls:
-        out = np.empty((call.outputs, rows))
+        out = np.empty((call.outputs, rows + 1))
         memory = state.memory[call.memory]
-        call.fn(front, known, state.seen, call.params, memory, tuple(out[:, :head]))
+        call.fn(front, known, state.seen, call.params, memory, tuple(out[:, 1 : head + 1]))
         if head < rows:
-            call.fn(bars, head, state.seen + head, call.params, memory, tuple(out[:, head:]))
-        values.update((feature, out[k]) for feature, k in call.rows)
+            rest = tuple(out[:, head + 1 :])
+            call.fn(bars, head, state.seen + head, call.params, memory, rest)
+        held.update((feature, out[k]) for feature, k in call.rows)
+    for k, feature in enumerate(state.features):
+        held[feature][0] = state.last[k]
     state.tail = _newest(front if head == rows else bars, plan.lookback)
     state.seen += rows
-    state.last = np.array([values[feature][-1] for feature in state.features])
-    return values
+    state.last = np.array([held[feature][-1] for feature in state.features])
+    return held
 
 
 @lru_cache(maxsize=1024)

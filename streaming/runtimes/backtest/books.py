@@ -55,8 +55,8 @@ def market_of(symbols: Sequence[str], bars: dict[str, Bars], last: Int, complete
     parts = [bars[symbol] for symbol in symbols]
     start = np.zeros(len(parts) + 1, np.int64)
     np.cumsum([len(part) for part in parts], out=start[1:])
-    ts = np.concatenate([part.ts for part in parts]) if parts else np.empty(0, np.int64)
-    close = np.concatenate([part.close for part in parts]) if parts else np.empty(0, np.int64)
+    ts = _joined([part.ts for part in parts], np.int64)
+    close = _joined([part.close for part in parts], np.int64)
     return Market(BarTable(start, ts, close), last, complete_to)
 
 
@@ -141,7 +141,9 @@ def advance(
 
 
 def _joined(parts: list[Any], kind: type) -> Any:
-    """Join arrays; of none make an empty one of a kind."""
+    """Join arrays, a single one without copying it; of none make an empty one of a kind."""
+    if len(parts) == 1:
+        return parts[0]
     return np.concatenate(parts) if parts else np.empty(0, kind)
 
 

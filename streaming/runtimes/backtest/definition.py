@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from streaming.errors import RunError, SettingsError
+from streaming.errors import RunError, SettingsError, SourceError
 from streaming.feeds.instruments import Instruments
 from streaming.jobs.strategies.base import Strategy
 from streaming.lake import DayInfo
@@ -42,7 +42,7 @@ class BacktestRequest:
     Attributes
     ----------
     strategies
-        At least one, ids unique.
+        At least one, ids unique; not looked at where signals are recorded ones.
     symbols
         Sorted; None: all that the lake has.
     start, end
@@ -85,6 +85,11 @@ class BacktestRequest:
             raise SettingsError(f"Account layout {self.layout!r}: must be one of {LAYOUTS}.")
         if self.start is not None and self.end is not None and self.end <= self.start:
             raise RunError("The window's end is not after its start.")
+        if self.weights is not None and self.layout != "shared":
+            raise SettingsError("Weights are for the shared account; alone, each weighs 1.")
+        ids = [one.id for one in self.strategies]
+        if self.signals is None and (not ids or len(set(ids)) != len(ids)):
+            raise SettingsError(f"Strategies {ids}: name at least one, and none twice.")
 
     @property
     def capital(self) -> int:
@@ -142,8 +147,11 @@ def bars_digest(days: Iterable[DayInfo], symbols: Iterable[str]) -> str:
 
 def file_digest(path: Path) -> str:
     """Give the digest of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read ({error.strerror}).") from error
 
 
 def time_text(ts: int | None) -> str | None:
@@ -177,6 +185,7 @@ def define(
         "strategies": [
             {"id": one.id, "version": one.version, "params": one.params}
             for one in sorted(request.strategies, key=lambda one: one.id)
+            if request.signals is None
         ],
         "symbols": symbols,
         "start": time_text(request.start),

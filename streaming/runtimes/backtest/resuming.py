@@ -22,6 +22,8 @@ class Saved(NamedTuple):
         State bytes by accountId, and by symbol.
     closes
         Each symbol's last (close x 1e8, ts).
+    strategies
+        Ids of those that took part.
     """
 
     run: str | None
@@ -30,11 +32,16 @@ class Saved(NamedTuple):
     accounts: dict[str, bytes]
     symbols: dict[str, bytes]
     closes: dict[str, tuple[int, int]]
+    strategies: list[str]
+
+    def lacks(self, symbols: list[str]) -> list[str]:
+        """Give the symbols that were not there yet; none where there is no state."""
+        return [name for name in symbols if self.run is not None and name not in self.closes]
 
 
 def no_state() -> Saved:
     """Give the state of a run that starts flat."""
-    return Saved(None, 0, 0, {}, {}, {})
+    return Saved(None, 0, 0, {}, {}, {}, [])
 
 
 def resume(lake: Lake, request: BacktestRequest, symbols: list[str]) -> Saved:
@@ -47,7 +54,7 @@ def resume(lake: Lake, request: BacktestRequest, symbols: list[str]) -> Saved:
     """
     run = find_run(lake, request.resume or "")
     _check_same(run, request, symbols)
-    accounts, _ = read_states(run.folder, "accounts")
+    accounts, taking_part = read_states(run.folder, "accounts")
     states, facts = read_states(run.folder, "symbols")
     return Saved(
         run.id,
@@ -56,6 +63,7 @@ def resume(lake: Lake, request: BacktestRequest, symbols: list[str]) -> Saved:
         accounts,
         states,
         {name: (close, ts) for name, (close, ts) in facts["closes"].items()},
+        taking_part["strategies"],
     )
 
 
@@ -65,15 +73,11 @@ def _check_same(run: Run, request: BacktestRequest, symbols: list[str]) -> None:
     now = define(request, symbols, "", None, None)
     differing = [
         name
-        for name in ("sources", "layout", "account", "instruments", "weights")
+        for name in ("sources", "strategies", "layout", "account", "instruments", "weights")
         if before[name] != now[name]
     ]
     if (before["signals"] is None) != (request.signals is None):
         differing.append("signals")
-    known = {one["id"]: one for one in before["strategies"]}
-    same = all(known.get(one["id"]) == one for one in now["strategies"])
-    if not same or (request.layout == "shared" and len(known) != len(now["strategies"])):
-        differing.append("strategies")
     if set(before["symbols"]) - set(symbols):
         differing.append("symbols")
     if differing:

@@ -6,8 +6,8 @@ the symbols run side by side, then the accounts. Rows depend on none of that.
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from difflib import get_close_matches
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from streaming.errors import RunError
 from streaming.jobs.strategies.signals import Signals
 from streaming.lake import DayInfo, Lake, sweep
 from streaming.rules.account import Account
-from streaming.rules.bars import MINUTE_US, Bars
+from streaming.rules.bars import Bars
 from streaming.runtimes.backtest import rows
 from streaming.runtimes.backtest.books import (
     Market,
@@ -31,7 +31,6 @@ from streaming.runtimes.backtest.books import (
 from streaming.runtimes.backtest.definition import (
     BacktestRequest,
     account_rules,
-    bars_digest,
     define,
     file_digest,
     run_id,
@@ -40,25 +39,14 @@ from streaming.runtimes.backtest.definition import (
 from streaming.runtimes.backtest.recorded import Recording, read_recording
 from streaming.runtimes.backtest.resuming import Saved, no_state, resume
 from streaming.runtimes.backtest.slices import DAY_US, day_end, plan
-from streaming.runtimes.backtest.store import RunWriter, new_run
+from streaming.runtimes.backtest.store import RunWriter, holds, new_run
 from streaming.runtimes.backtest.symbols import SymbolStage, SymbolState
 from streaming.runtimes.backtest.tally import Tally
+from streaming.runtimes.backtest.window import Window, digest_read, symbols_of, window_of
 from streaming.runtimes.runs import RUNS, Run, check_name, find_run, give_name, runs
 
 Int = NDArray[np.int64]
 Progress = Callable[[float, float, str], None]
-
-
-class Window(NamedTuple):
-    """Times of a run, microseconds UTC.
-
-    `begin`: bars after it are read; `start`: signals after it count; `complete_to`: the end,
-    or the last bar where the lake ends before that.
-    """
-
-    begin: int
-    start: int
-    complete_to: int
 
 
 def run_backtest(lake: Lake, request: BacktestRequest, progress: Progress | None = None) -> Run:
@@ -71,7 +59,7 @@ def run_backtest(lake: Lake, request: BacktestRequest, progress: Progress | None
     request
         What to run.
     progress
-        Told (rows done, rows in all, the time reached) after each slice.
+        Told (time done, time in all, the day reached) after each slice.
 
     Raises
     ------
@@ -80,102 +68,69 @@ def run_backtest(lake: Lake, request: BacktestRequest, progress: Progress | None
         name stands for another run.
     """
     days = lake.days()
-    symbols = _symbols(lake, request, days)
-    saved = resume(lake, request, symbols) if request.resume else no_state()
-    window = _window(lake, request, days, symbols, saved)
-    read = [
-        info for info in days if window.begin < info.last_ts and info.first_ts <= window.complete_to
-    ]
+    symbols = symbols_of(lake, request, days)
+    saved = no_state() if request.resume is None else resume(lake, request, symbols)
+    window = window_of(lake, request, days, symbols, saved)
+    bars = digest_read(days, symbols, window, saved)
     definition = define(
         request,
         symbols,
-        bars_digest(read, symbols),
+        bars,
         None if request.signals is None else file_digest(request.signals),
         saved.run,
     )
     run = run_id(definition)
     if request.name is not None:
         check_name(lake, request.name, run)
-    options = {"trace": request.trace, "finalUnrealized": request.final_unrealized}
-    if not _is_there(lake, run, options):
+    options = _options(request)
+    kept = next((known.facts["options"] for known in runs(lake) if known.id == run), None)
+    if kept is None or not holds(kept, options):
+        if kept is not None:
+            # What an earlier command wanted kept beside the matches stays.
+            request = replace(
+                request,
+                trace=request.trace or kept["trace"],
+                final_unrealized=request.final_unrealized or kept["finalUnrealized"],
+            )
         sweep(lake.root / RUNS)
         # Rows of an earlier window are that run's, those between it and the start nobody's.
         keep_after = None if window.start == saved.end else window.start
         with new_run(lake.root, run, keep_after) as writer:
-            backtest = _Backtest(lake, request, symbols, window, saved, days)
-            figures = backtest.run(run, writer, progress)
+            backtest = _Backtest(lake, request, symbols, window, saved, days, keep_after)
+            facts = backtest.run(run, writer, progress)
+            if digest_read(lake.days(), symbols, window, saved) != bars:
+                raise RunError(
+                    f"{lake.root}: prices were imported while the backtest was reading them. "
+                    "Run it again."
+                )
             writer.put_facts(
                 {
                     "runId": run,
                     "definition": definition,
-                    "options": options,
+                    "options": _options(request),
                     "window": {
                         "start": time_text(window.start),
                         "end": time_text(request.end),
                         "completeTo": time_text(window.complete_to),
                     },
                     "rows": writer.rows,
-                    "figures": figures,
+                    **facts,
                 }
             )
     if request.name is not None:
         give_name(lake, request.name, run)
-    return find_run(lake, run)
+    return find_run(lake, request.name or run)
 
 
-def _is_there(lake: Lake, run: str, options: dict[str, bool]) -> bool:
-    """Tell whether the run exists and keeps all that is asked for."""
-    for known in runs(lake):
-        if known.id == run:
-            return all(known.facts["options"][name] for name, wanted in options.items() if wanted)
-    return False
-
-
-def _symbols(lake: Lake, request: BacktestRequest, days: list[DayInfo]) -> list[str]:
-    known = {name for info in days for name in info.symbols}
-    if not known:
-        raise RunError(f"{lake.root}: has no prices. Import some with `trading import`.")
-    wanted = sorted(known) if request.symbols is None else sorted(set(request.symbols))
-    for name in wanted:
-        if name not in known:
-            near = get_close_matches(name, known, 3)
-            hint = f" Near: {', '.join(near)}." if near else ""
-            raise RunError(f"{lake.root}: has no prices of symbol {name!r}.{hint}")
-        if name not in request.instruments:
-            raise RunError(
-                f"Symbol {name!r} is not in the instruments file. Add it, or leave it out."
-            )
-    return wanted
-
-
-def _window(
-    lake: Lake, request: BacktestRequest, days: list[DayInfo], symbols: list[str], saved: Saved
-) -> Window:
-    mine = [info for info in days if not info.symbols.keys().isdisjoint(symbols)]
-    last_day = mine[-1]
-    tail = lake.bars(
-        [name for name in symbols if name in last_day.symbols], day_end(last_day.day) - DAY_US
-    )
-    known_to = max(int(bars.ts[-1]) for bars in tail.values() if len(bars))
-    end = known_to if request.end is None else min(request.end, known_to)
-    begin = (
-        min(info.first_ts for info in mine) - MINUTE_US if saved.run is None else saved.complete_to
-    )
-    start = begin if saved.run is None else saved.end
-    if request.start is not None:
-        start = request.start if saved.run is None else max(request.start, saved.end)
-    if request.start is not None and saved.run is not None and request.start < saved.end:
-        raise RunError(
-            f"Run {saved.run} ended at {time_text(saved.end)}: what resumes it cannot start "
-            f"before, at {time_text(request.start)}."
-        )
-    if end <= begin or end <= start:
-        raise RunError(
-            f"{lake.root}: has no prices between {time_text(max(begin, start))} and "
-            f"{time_text(request.end) or 'its end'}; the last bar of these symbols is of "
-            f"{time_text(known_to)}."
-        )
-    return Window(begin, max(start, begin) if saved.run is None else start, end)
+def _options(request: BacktestRequest) -> dict[str, Any]:
+    """Give what is kept beside the matches, and how figures are made: not what the rows are."""
+    metrics = request.settings.metrics
+    return {
+        "trace": request.trace,
+        "finalUnrealized": request.final_unrealized,
+        "timezone": metrics.timezone,
+        "daysPerYear": metrics.days_per_year,
+    }
 
 
 class _Backtest:
@@ -189,6 +144,7 @@ class _Backtest:
         window: Window,
         saved: Saved,
         days: list[DayInfo],
+        keep_after: int | None,
     ) -> None:
         self._lake = lake
         self._request = request
@@ -201,7 +157,10 @@ class _Backtest:
         self._strategies = {one.id: one for one in made}
         self._stage = SymbolStage(made)
         self._states: dict[str, SymbolState] = {}
-        names = sorted(self._recording.signals) if self._recording else list(self._strategies)
+        names = list(self._strategies)
+        if self._recording:
+            # A strategy that is silent from now on may have orders and positions all the same.
+            names = sorted({*self._recording.signals, *saved.strategies})
         facts = instruments_of(symbols, request.instruments)
         rules = account_rules(request.settings)
         self._accounts = accounts_of(request.layout, names, symbols, rules, facts)
@@ -213,7 +172,7 @@ class _Backtest:
         )
         self._last_ts = np.array([saved.closes.get(name, (0, 0))[1] for name in symbols], np.int64)
         zone = request.settings.metrics.timezone
-        self._tally = Tally(names, window.start, window.complete_to, zone)
+        self._tally = Tally(names, window.start, window.complete_to, zone, keep_after)
 
     def _recorded(self) -> Recording | None:
         if self._request.signals is None:
@@ -224,10 +183,11 @@ class _Backtest:
             if new:
                 bars = self._lake.bars(new, day_end(info.day) - DAY_US, day_end(info.day))
                 first |= {name: int(bars[name].ts[0]) for name in new}
-        return read_recording(self._request.signals, first)
+        others = {name for info in self._days for name in info.symbols} - set(self._symbols)
+        return read_recording(self._request.signals, first, others)
 
     def run(self, run: str, writer: RunWriter, progress: Progress | None) -> dict[str, Any]:
-        """Work through all slices; give the run's figures."""
+        """Work through all slices; give the run's figures and counts."""
         slices = [
             (first, last, first < self._window.start)
             for begin, end in self._stretches()
@@ -259,8 +219,10 @@ class _Backtest:
                 if progress is not None:
                     progress(last - slices[0][0], span, (time_text(last) or "")[:10])
         self._finish(writer)
-        settings = self._request.settings
-        return self._tally.figures(self._request.capital, settings.metrics.days_per_year)
+        metrics = self._request.settings.metrics
+        figures = self._tally.figures(self._request.capital, metrics.days_per_year)
+        counts = self._recording.counts() if self._recording else None
+        return {"figures": figures, "recordedSignals": counts}
 
     def _stretches(self) -> list[tuple[int, int]]:
         """Give the stretch before the window's start, if any, and the one after it."""
@@ -269,20 +231,24 @@ class _Backtest:
 
     def _start_symbols(self, pool: ThreadPoolExecutor) -> None:
         """Restore each symbol's state, or warm it up to where the run begins."""
-        if self._recording:
-            return
+        saved = self._saved
 
         def start(name: str) -> SymbolState:
-            if name in self._saved.symbols:
-                return self._stage.restore(self._saved.symbols[name])
+            if name in saved.symbols:
+                return self._stage.restore(saved.symbols[name])
             state = self._stage.new_state()
-            if self._saved.run is not None:
+            if saved.run is not None and name not in saved.closes:
                 # New to the run that is resumed, but its first bar may be older than that.
-                bars = self._lake.bars([name], None, self._saved.complete_to)[name]
-                self._stage.warm_up(state, bars, self._saved.complete_to)
+                bars = self._lake.bars([name], None, saved.complete_to)[name]
+                if len(bars):
+                    place = self._symbols.index(name)
+                    self._last_close[place], self._last_ts[place] = bars.close[-1], bars.ts[-1]
+                if not self._recording:
+                    self._stage.warm_up(state, bars, saved.complete_to)
             return state
 
-        self._states = dict(zip(self._symbols, pool.map(start, self._symbols), strict=True))
+        states = dict(zip(self._symbols, pool.map(start, self._symbols), strict=True))
+        self._states = {} if self._recording else states
 
     def _signals(
         self, pool: ThreadPoolExecutor, bars: dict[str, Bars], first: int, last: int, silent: bool
@@ -342,7 +308,11 @@ class _Backtest:
             )
         if self._recording:
             writer.put("quarantine_history", self._recording.quarantine)
-        writer.put_state("accounts", {one.name: one.to_bytes() for one in self._accounts})
+        writer.put_state(
+            "accounts",
+            {one.name: one.to_bytes() for one in self._accounts},
+            strategies=list(self._tally.strategies),
+        )
         closes = zip(self._last_close.tolist(), self._last_ts.tolist(), strict=True)
         writer.put_state(
             "symbols",

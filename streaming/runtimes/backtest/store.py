@@ -11,18 +11,18 @@ The bytes of all of them follow from the runId: no clock, no path, no count of t
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from streaming.contracts import TABLES, arrow_schema
-from streaming.lake import atomic_directory
+from streaming.errors import StateError
+from streaming.lake import atomic_directory, table_lock
 from streaming.rules.state import pack, unpack
 from streaming.runtimes.backtest.slices import month_of
 from streaming.runtimes.runs import RUN_FILE, RUNS
@@ -120,24 +120,54 @@ def _few_values(table: str) -> list[str]:
     return [column.name for column in TABLES[table].columns if column.name in repeated]
 
 
+class _AlreadyThereError(Exception):
+    """Another process has finished the same run meanwhile."""
+
+
 @contextmanager
 def new_run(root: Path, run: str, keep_after: int | None) -> Iterator[RunWriter]:
-    """Write a run; it appears in the lake at the end, or not at all."""
-    with atomic_directory(root / RUNS / run) as folder:
+    """Write a run; it appears in the lake at the end, or not at all.
+
+    Where another process has written the same run meanwhile, and kept as much of it, that
+    one stays: it has the same rows.
+    """
+    final = root / RUNS / run
+    with ExitStack() as held, suppress(_AlreadyThereError), atomic_directory(final) as folder:
         writer = RunWriter(folder, keep_after)
         try:
             yield writer
         finally:
             writer.close()
+        # From here to the end of the renaming.
+        held.enter_context(table_lock(root, RUNS))
+        if (final / RUN_FILE).exists() and holds(_options(final), _options(folder)):
+            raise _AlreadyThereError
+
+
+def _options(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))["options"]
+    return found
+
+
+def holds(kept: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    """Tell whether a run that kept some things has all that is wanted."""
+    return all(kept.get(name) == value or value is False for name, value in wanted.items())
 
 
 def read_states(folder: Path, part: str) -> tuple[dict[str, bytes], dict[str, Any]]:
-    """Read the states of one kind that a run saved, and the facts beside them."""
-    data = (folder / "state" / f"{part}.bin").read_bytes()
-    arrays, facts = unpack(part, _STATE_VERSION, data)
+    """Read the states of one kind that a run saved, and the facts beside them.
+
+    Raises
+    ------
+    StateError
+        If they are not there or damaged.
+    """
+    path = folder / "state" / f"{part}.bin"
+    try:
+        arrays, facts = unpack(part, _STATE_VERSION, path.read_bytes())
+    except (OSError, StateError) as error:
+        raise StateError(
+            f"{path}: cannot be resumed ({error}). Delete the folder {folder} and run that window "
+            "again."
+        ) from error
     return {name: array.tobytes() for name, array in arrays.items()}, facts
-
-
-def net_of(matches: pa.Table) -> pa.ChunkedArray:
-    """Give each match's net PnL: gross less fees."""
-    return pc.subtract(matches["realizedPnl"], matches["fees"])

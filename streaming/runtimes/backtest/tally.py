@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Int = NDArray[np.int64]
 
+_NEVER = -1
+
 
 class Tally:
     """Daily PnL and counts of each strategy of a run.
@@ -29,13 +31,19 @@ class Tally:
         The run's window, microseconds UTC.
     tz
         Whose days count.
+    keep_after
+        Rows up to this time do not count; None: all do. What is counted of the time before
+        the window falls on its first day.
     """
 
-    def __init__(self, strategies: list[str], start: int, end: int, tz: str) -> None:
+    def __init__(
+        self, strategies: list[str], start: int, end: int, tz: str, keep_after: int | None
+    ) -> None:
         self._first: date = day_of(start + 1, tz)
         self._bounds = day_bounds(self._first, day_of(end, tz), tz)
         days = len(self._bounds) - 1
         self._start = start
+        self._after = start if keep_after is not None else _NEVER
         self._pnl = {name: np.zeros(days, np.int64) for name in strategies}
         self._counts = {
             name: {
@@ -50,16 +58,22 @@ class Tally:
             for name in strategies
         }
 
+    @property
+    def strategies(self) -> list[str]:
+        """Ids of the strategies that are counted."""
+        return list(self._pnl)
+
     def add(self, account: Account, taken: "Taken") -> None:
-        """Add what a slice of time gave; rows up to the window's start do not count."""
+        """Add what a slice of time gave."""
         outcome = taken.outcome
         for code, name in enumerate(account.strategies):
             counts: dict[str, Any] = self._counts[name]
             mine = outcome.closed_by["strategy"] == code
-            mine &= outcome.closed_by["ts"] > self._start
+            mine &= outcome.closed_by["ts"] > self._after
             matches, closers = outcome.matches[mine], outcome.closed_by[mine]
             net = matches["pnl"] - matches["fees"]
-            self._pnl[name] += daily_sums(closers["ts"], net, self._bounds)
+            times = np.maximum(closers["ts"], self._start + 1)
+            self._pnl[name] += daily_sums(times, net, self._bounds)
             counts["matches"] += len(matches)
             counts["trades"] += len(np.unique(matches["close_ref"]))
             counts["fees"] += int(matches["fees"].sum())
@@ -69,8 +83,8 @@ class Tally:
                 ("openLimitBreached", outcome.breaches),
             ):
                 at = rows["strategy"] == code
-                counts[key] += int((at & (rows["ts"] > self._start)).sum())
-            at = (taken.signals.strategy == code) & (taken.signals.ts > self._start)
+                counts[key] += int((at & (rows["ts"] > self._after)).sum())
+            at = (taken.signals.strategy == code) & (taken.signals.ts > self._after)
             found = np.bincount(outcome.code[at], minlength=len(CODES))
             for decision, count in zip(CODES, found.tolist(), strict=True):
                 counts["signals"][decision] += count

@@ -1,0 +1,122 @@
+"""Tables of one run as Parquet files in a folder, replaced together.
+
+All files are first written beside the folder's others, in a hidden subfolder, and flushed.
+Then those of an earlier run move away, and the new ones move in. `trade_match_history.parquet`
+is the first to go and the last to come: where it is there, all are there, and of one run. A
+failure or a stop puts back what was there; after a kill in the middle of the moves (they take
+a millisecond) some files are missing, but never are files of two runs mixed, and the same
+command writes them all again. Other files in the folder are not touched.
+"""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from streaming.contracts import Table, Type
+from streaming.errors import LakeError
+from streaming.lake import scratch_directory
+
+_STAGING = "match"
+
+
+def write_together(folder: Path, tables: Mapping[Table, pa.Table], known: Sequence[Table]) -> None:
+    """Write tables, each as `<name>.parquet`, in place of those of an earlier run.
+
+    Parameters
+    ----------
+    folder
+        Made if it is not there.
+    tables
+        What to write; equal rows give equal bytes.
+    known
+        Every table that a run may write; files of those that are not in `tables` are removed.
+        The first is the one whose file says that all are there.
+
+    Raises
+    ------
+    LakeError
+        If the folder is a file, or the disk is full or refuses; the files are as they were.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise LakeError(f"{folder}: is a file. Name a folder to write to.")
+    with scratch_directory(folder, _STAGING) as staging, _alone(folder):
+        for left in folder.glob(f".{_STAGING}.*.partial"):
+            # What a killed run left; one that is alive waits for the lock with nothing in it.
+            if left != staging and any(left.iterdir()):
+                shutil.rmtree(left)
+        for table, rows in tables.items():
+            _write(staging / _file(table), table, rows)
+        _swap(staging, folder, [_file(table) for table in known])
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, which the kernel frees if the process dies."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _file(table: Table) -> str:
+    return f"{table.name}.parquet"
+
+
+def _write(path: Path, table: Table, rows: pa.Table) -> None:
+    few = [column.name for column in table.columns if column.one_of or column.name in _FEW]
+    pq.write_table(
+        rows,
+        path,
+        compression="lz4",
+        use_dictionary=few,
+        write_statistics=[c.name for c in table.columns if c.type is not Type.TEXT],
+        store_decimal_as_integer=True,
+        store_schema=False,
+        write_page_checksum=True,
+    )
+    _flush(path)
+
+
+_FEW = ("accountId", "strategyId", "symbol", "runId", "code", "tableName", "source")
+"""Columns of text with few distinct values."""
+
+
+def _swap(staging: Path, folder: Path, names: Sequence[str]) -> None:
+    """Move the files of a folder away and those of the staging folder in."""
+    before = staging / "before"
+    before.mkdir()
+    try:
+        for name in names:
+            if (folder / name).exists():
+                (folder / name).replace(before / name)
+        _flush(folder)
+        for name in reversed(names):
+            if (staging / name).exists():
+                (staging / name).replace(folder / name)
+        _flush(folder)
+    except BaseException:
+        for name in names:
+            # A file there is new if it has left the staging folder: the old one was moved away.
+            if (folder / name).exists() and not (staging / name).exists():
+                (folder / name).unlink()
+        for name in reversed(names):
+            if (before / name).exists():
+                (before / name).replace(folder / name)
+        _flush(folder)
+        raise
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
