@@ -1,4 +1,8 @@
-"""P1, ours: FIFO matches of fills with 128-bit match ids, exact fee shares and exact PnL."""
+"""P1, ours: FIFO matches of fills with 128-bit match ids, exact fee shares and exact PnL.
+
+With one thread rows come in the order of the fills; with two, each thread gives its own
+keys' rows in that order (vectorbt's come by column, which is by key).
+"""
 
 import argparse
 
@@ -6,9 +10,9 @@ import numpy as np
 
 from benchmarks.contender import Work, serve
 from benchmarks.inputs import SCALE, digest, fills, half_even
-from streaming.rules.lot_books import LotBooks, match_fills
+from streaming.rules.lot_books import LotBooks, match_shards
 
-Outcome = tuple[LotBooks, np.ndarray]
+Outcome = tuple[LotBooks, list[np.ndarray]]
 
 
 def prepare(count: int, keys: int, threads: int) -> Work:
@@ -17,10 +21,11 @@ def prepare(count: int, keys: int, threads: int) -> Work:
 
     def run() -> Outcome:
         books = LotBooks(keys, shards=threads)
-        return books, match_fills(books, flow.key, flow.qty, flow.price, flow.fee, flow.ids)
+        return books, match_shards(books, flow.key, flow.qty, flow.price, flow.fee, flow.ids)
 
     def facts(outcome: Outcome) -> dict[str, float]:
-        return _facts(*outcome, last_price=flow.price[-keys:])
+        books, parts = outcome
+        return _facts(books, np.concatenate(parts), last_price=flow.price[-keys:])
 
     return Work(run, facts, len(flow.key), digest(*flow[:4]), ["numba"])
 

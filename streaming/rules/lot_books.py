@@ -40,8 +40,9 @@ def _match_shard(
 ) -> tuple[int, int]:
     """Apply one shard's fills in order: (matches written, fills looked at)."""
     written = 0
+    mask = shards - 1
     for i in range(key.shape[0]):
-        if shards > 1 and key[i] % shards != shard:
+        if key[i] & mask != shard:
             continue
         net = books[key[i]]["net"] + quantity[i]
         if net >= LIMIT or net <= -LIMIT:
@@ -120,7 +121,7 @@ class LotBooks:
     point_values
         int64 x 1e8 per key; 1 where not given.
     shards
-        How many threads may match side by side. Results do not depend on it.
+        How many threads may match side by side: a power of two. Results do not depend on it.
 
     Attributes
     ----------
@@ -132,6 +133,8 @@ class LotBooks:
     """
 
     def __init__(self, keys: int, point_values: Int | None = None, *, shards: int = 1) -> None:
+        if shards < 1 or shards & (shards - 1):
+            raise ValueError(f"shards = {shards}: must be a power of two")
         self.books: Records = np.zeros(0, BOOK)
         self.pools: list[Records] = [np.empty(0, LOT) for _ in range(shards)]
         self.free: list[Int] = [np.array([NONE, 0], np.int64) for _ in range(shards)]
@@ -250,6 +253,18 @@ def match_fills(
         fills before it are applied, and it and those after it are not. With several shards
         the state is lost.
     """
+    first_ref = state.next_ref
+    parts = match_shards(state, key, quantity, price, fee, ids)
+    return parts[0] if len(parts) == 1 else _in_order(parts, first_ref, len(key))
+
+
+def match_shards(
+    state: LotBooks, key: Keys, quantity: Int, price: Int, fee: Int, ids: Words
+) -> list[Records]:
+    """Apply fills as `match_fills` does; give each shard's matches, in order of application.
+
+    For those who sort or add up matches anyway: it spares putting them in one order.
+    """
     if len(fee) and (int(fee.max()) >= _MOST_FEE or int(fee.min()) <= -_MOST_FEE):
         at = int(np.flatnonzero((fee >= _MOST_FEE) | (fee <= -_MOST_FEE))[0])
         raise MoneyError(
@@ -277,29 +292,26 @@ def match_fills(
         )
 
     if state.shards == 1:
-        written, applied = match(0)
-        rows = outs[0][:written]
+        ends = [match(0)]
     else:
         with ThreadPoolExecutor(state.shards) as pool:
             ends = list(pool.map(match, range(state.shards)))
-            parts = [out[:written] for out, (written, _) in zip(outs, ends, strict=True)]
-            applied = min(applied for _, applied in ends)
-            rows = _in_order(pool, parts, state.next_ref, len(key))
+    applied = min(applied for _, applied in ends)
     state.next_ref += applied
     if applied < len(key):
         raise MoneyError(
             f"Fill {applied} of the batch takes its position past what DECIMAL(18,8) holds."
         )
-    return rows
+    return [out[:written] for out, (written, _) in zip(outs, ends, strict=True)]
 
 
-def _in_order(
-    pool: ThreadPoolExecutor, parts: list[Records], first_ref: int, fills: int
-) -> Records:
+def _in_order(parts: list[Records], first_ref: int, fills: int) -> Records:
     """Put the shards' matches in the order of the fills that closed them."""
     counts = np.zeros(fills, np.int64)
-    list(pool.map(lambda rows: _count_rows(rows, first_ref, counts), parts))
+    for rows in parts:
+        _count_rows(rows, first_ref, counts)
     ends = np.cumsum(counts)
     out = np.empty(int(ends[-1]) if fills else 0, MATCH)
-    list(pool.map(lambda rows: _place_rows(rows, first_ref, ends, counts, out), parts))
+    with ThreadPoolExecutor(len(parts)) as pool:
+        list(pool.map(lambda rows: _place_rows(rows, first_ref, ends, counts, out), parts))
     return out

@@ -41,7 +41,7 @@ from streaming.jobs.trading_engine import (
     realized_table,
     rollup_table,
 )
-from streaming.jobs.trading_engine.fills import Int, whole
+from streaming.jobs.trading_engine.fills import whole
 from streaming.runtimes.match_files import write_together
 from streaming.settings import Settings
 
@@ -182,15 +182,10 @@ def _orders(paths: Sequence[Path], quarantine: list[pa.Table]) -> Orders:
     """Read the orders of files; rows that are refused go to quarantine."""
     orders = Orders()
     for path in paths:
-        parts = list(_rows(path))
-        rows = pa.concat_tables([part.batch.rows for part in parts])
-        number = np.concatenate([_numbers(part.batch) for part in parts])
-        more, refused = read_orders(ReportBatch(rows, path.name, number), orders)
-        quarantine.append(refused)
-        quarantine += [
-            _line_rows(ACCEPTED_TRADE_SIGNAL_HISTORY, path, part.refused) for part in parts
-        ]
-        orders = more
+        for source in _rows(path):
+            quarantine.append(_line_rows(ACCEPTED_TRADE_SIGNAL_HISTORY, path, source.refused))
+            orders, refused = read_orders(source.batch, orders)
+            quarantine.append(refused)
     return orders
 
 
@@ -227,11 +222,6 @@ def _rows(path: Path) -> Iterator[_Source]:
                 batch = ReportBatch(raw.rows, path.name, number)
                 yield _Source(batch, refused, (at + raw.done) / len(members))
             before = last
-
-
-def _numbers(batch: ReportBatch) -> Int:
-    assert batch.number is not None
-    return batch.number
 
 
 def _line_rows(table: Table, path: Path, lines: list[Refused]) -> pa.Table:

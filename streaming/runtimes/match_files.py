@@ -91,6 +91,7 @@ _FEW = ("accountId", "strategyId", "symbol", "runId", "code", "tableName", "sour
 
 def _swap(staging: Path, folder: Path, names: Sequence[str]) -> None:
     """Move the files of a folder away and those of the staging folder in."""
+    written = [name for name in names if (staging / name).exists()]
     before = staging / "before"
     before.mkdir()
     try:
@@ -98,15 +99,13 @@ def _swap(staging: Path, folder: Path, names: Sequence[str]) -> None:
             if (folder / name).exists():
                 (folder / name).replace(before / name)
         _flush(folder)
-        for name in reversed(names):
-            if (staging / name).exists():
-                (staging / name).replace(folder / name)
+        for name in reversed(written):
+            (staging / name).replace(folder / name)
         _flush(folder)
     except BaseException:
-        for name in names:
-            # A file there is new if it has left the staging folder: the old one was moved away.
-            if (folder / name).exists() and not (staging / name).exists():
-                (folder / name).unlink()
+        for name in written:
+            if not (staging / name).exists():
+                (folder / name).unlink(missing_ok=True)
         for name in reversed(names):
             if (before / name).exists():
                 (before / name).replace(folder / name)

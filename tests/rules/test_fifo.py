@@ -66,14 +66,14 @@ def test_equal_lots_give_equal_bytes_however_they_came_about(feed, data):
     assert whole.to_bytes() == cut.to_bytes()
 
 
-@given(feeds(), st.integers(2, 5), st.data())
+@given(feeds(), st.sampled_from([2, 4, 8]), st.data())
 def test_the_number_of_threads_changes_nothing(feed, shards, data):
     one, many = feed.books(), feed.books(shards=shards)
     for part in data.draw(strategies.cuts(len(feed))):
         assert feed.match(one, part) == feed.match(many, part)
         saved = many.to_bytes()
         assert saved == one.to_bytes()
-        shards = data.draw(st.integers(1, 4))
+        shards = data.draw(st.sampled_from([1, 2, 4]))
         many = LotBooks.from_bytes(saved, shards=shards)
         assert many.shards == shards
     assert lot_rows(one) == lot_rows(many)

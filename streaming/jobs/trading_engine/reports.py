@@ -76,15 +76,23 @@ class Orders:
     Parameters
     ----------
     order, strategy
-        Strings, row by row; an orderId that comes twice is of the first strategy.
+        Arrow strings, row by row; of an order that comes twice the first strategy counts.
     """
 
     def __init__(self, order: Any = None, strategy: Any = None) -> None:
-        self._order = pa.array([], pa.string()) if order is None else whole(order)
-        self._strategy = pa.array([], pa.string()) if strategy is None else whole(strategy)
+        none = pa.array([], pa.string())
+        order, strategy = (none, none) if order is None else (whole(order), whole(strategy))
+        first = pc.equal(pc.index_in(order, value_set=order), pa.array(np.arange(len(order))))
+        self._order, self._strategy = order.filter(first), strategy.filter(first)
 
     def __len__(self) -> int:
         return len(self._order)
+
+    def followed_by(self, order: Any, strategy: Any) -> "Orders":
+        """Give these orders and others after them."""
+        return Orders(
+            pa.concat_arrays([self._order, order]), pa.concat_arrays([self._strategy, strategy])
+        )
 
     @classmethod
     def of(cls, strategies: Mapping[str, str]) -> "Orders":
@@ -101,15 +109,20 @@ class Orders:
         return self._strategy.take(pc.index_in(orders, value_set=self._order))
 
 
-def read_orders(batch: ReportBatch) -> tuple[Orders, pa.Table]:
-    """Check rows with the columns orderId and strategyId, such as accepted trade signals.
+def read_orders(batch: ReportBatch, known: Orders) -> tuple[Orders, pa.Table]:
+    """Add orders to those that are known.
+
+    Parameters
+    ----------
+    batch
+        Rows with the columns orderId and strategyId, such as accepted trade signals.
 
     Returns
     -------
     Orders
     pyarrow.Table
         Quarantine of the rows without one of them, and of those that give an order to
-        another strategy than a row before did.
+        another strategy than it has.
 
     Raises
     ------
@@ -119,14 +132,14 @@ def read_orders(batch: ReportBatch) -> tuple[Orders, pa.Table]:
     part = _part_of(batch)
     good, refused = validate(_ORDERS, batch.rows, batch.source, first_row=0)
     refusals = Refusals(ACCEPTED_TRADE_SIGNAL_HISTORY)
-    _refuse_broken(refusals, refused, part, batch.problems)
+    _refuse_broken(refusals, refused, part, None)
     kept = np.delete(np.arange(batch.rows.num_rows), refused.column("rowNumber").to_numpy())
     order, strategy = whole(good.column("orderId")), whole(good.column("strategyId"))
-    orders = Orders(order, strategy)
-    first = orders.strategies(order)
-    for at in np.flatnonzero(np.asarray(pc.not_equal(first, strategy))).tolist():
+    orders = known.followed_by(order, strategy)
+    true = orders.strategies(order)
+    for at in np.flatnonzero(np.asarray(pc.not_equal(true, strategy))).tolist():
         reason = (
-            f"orderId {shown(order[at].as_py())} is of strategy {first[at].as_py()} by a row "
+            f"orderId {shown(order[at].as_py())} is of strategy {true[at].as_py()} by a row "
             f"before, and cannot be of {strategy[at].as_py()}"
         )
         refusals.add(int(kept[at]), part, int(kept[at]), None, reason)
@@ -184,7 +197,7 @@ def read_reports(
             )
         else:
             reason = (
-                f"fees {money_text(int(fees[at]))} are not within {money_text(_MOST_FEES)} of zero: "
+                f"fees {money_text(int(fees[at]))} are not within {money_text(_MOST_FEES)} of 0: "
                 "a match adds those of two fills, which must fit DECIMAL(18,8)"
             )
         refusals.add(int(kept[at]), came, int(kept[at]), int(ts[at]), reason)

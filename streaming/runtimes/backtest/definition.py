@@ -23,7 +23,8 @@ from streaming.jobs.strategies.base import Strategy
 from streaming.lake import DayInfo
 from streaming.rules.fills import RATE_PER_BPS
 from streaming.rules.holdings import Rules
-from streaming.rules.money import SCALE
+from streaming.rules.money import LIMIT, SCALE
+from streaming.rules.sizing import NO_LIMIT
 from streaming.rules.weights import WeightSchedule
 from streaming.settings import Settings
 
@@ -33,6 +34,12 @@ SHARED_ACCOUNT = "bt:shared"
 _PACKAGE = Path(__file__).parents[2]
 _SOURCES = ("contracts", "rules", "jobs", "runtimes/backtest")
 _MS_US = 1000
+
+# Settings may be as large as anybody likes; the rules reckon with int64. None of these can
+# be told from no limit at all: a billion symbols, three thousand years, 40 billion.
+_MOST_PLACES = 10**9
+_LONGEST_US = 10**17
+_NO_LIMIT_FROM = 4 * LIMIT
 
 
 @dataclass(frozen=True)
@@ -103,23 +110,41 @@ def to_units(amount: Decimal) -> int:
 
 
 def account_rules(settings: Settings) -> Rules:
-    """Turn the settings of an account into the numbers that the rules take."""
+    """Turn the settings of an account into the numbers that the rules take.
+
+    Raises
+    ------
+    SettingsError
+        If a cost is finer than the rules reckon with.
+    """
     gate = settings.tradepicker
     capital = settings.account.capital
     limits = settings.limits
     return Rules(
-        max_open=gate.max_open_positions,
+        max_open=min(gate.max_open_positions, _MOST_PLACES),
         sell_requires_long=int(gate.sell_requires_long),
         reserve_on_open=int(gate.reserve_on_open),
-        ttl=gate.reservation_ttl_ms * _MS_US,
+        ttl=min(gate.reservation_ttl_ms * _MS_US, _LONGEST_US),
         gate_per_strategy=int(gate.key == "account+strategy"),
         capital=to_units(capital),
-        order_limit=to_units(limits.per_order * capital),
-        symbol_limit=to_units(limits.per_symbol * capital),
-        gross_limit=to_units(limits.gross * capital),
-        slippage=int(settings.costs.slippage_bps * RATE_PER_BPS),
-        fee_rate=int(settings.costs.fee_bps * RATE_PER_BPS),
+        order_limit=_limit(limits.per_order * capital),
+        symbol_limit=_limit(limits.per_symbol * capital),
+        gross_limit=_limit(limits.gross * capital),
+        slippage=_rate("costs.slippageBps", settings.costs.slippage_bps),
+        fee_rate=_rate("costs.feeBps", settings.costs.fee_bps),
     )
+
+
+def _limit(amount: Decimal) -> int:
+    units = to_units(amount)
+    return units if units < _NO_LIMIT_FROM else NO_LIMIT
+
+
+def _rate(name: str, bps: Decimal) -> int:
+    rate = bps * RATE_PER_BPS
+    if rate != int(rate):
+        raise SettingsError(f"{name} = {bps}: must be a multiple of {1 / Decimal(RATE_PER_BPS)}.")
+    return int(rate)
 
 
 @cache
