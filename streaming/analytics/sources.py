@@ -17,6 +17,7 @@ from streaming.analytics.prices import LakePrices
 from streaming.analytics.statistics import DAYS_PER_YEAR
 from streaming.contracts import QUARANTINE_HISTORY, empty_table
 from streaming.errors import LakeError
+from streaming.rules.money import to_money
 
 if TYPE_CHECKING:
     from streaming.lake import Lake
@@ -161,6 +162,7 @@ def from_run(lake: Path, run: str) -> Source:
         capital=Decimal(found.definition["account"]["capital"]).scaleb(-8),
         accounts=len(accounts),
         groups={"strategy": strategies, "account": accounts, "run": [found.id]},
+        point_values={name: to_money(text) for name, text in found.facts["pointValues"].items()},
     )
 
 

@@ -105,7 +105,13 @@ def test_amounts_that_do_not_fit_cost_their_fill_alone():
         met |= {
             what
             for row in run.rows("quarantine")
-            for what in ("point value", "of 0: ", "its position past", "the realised PnL", "the fees")
+            for what in (
+                "point value",
+                "of 0: ",
+                "its position past",
+                "the realised PnL",
+                "the fees",
+            )
             if what in row["reason"]
         }
     assert len(met) == 5, met

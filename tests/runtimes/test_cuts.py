@@ -205,7 +205,7 @@ def test_slices_change_nothing(lake, whole, monkeypatch, tmp_path, market, rows)
 @pytest.mark.parametrize("block", [1, 37, 500])
 def test_blocks_change_nothing(whole, monkeypatch, tmp_path, market, block):
     monkeypatch.setattr(symbols, "_BLOCK", block)
-    some = until(market, us("2024-02-03"))
+    some = until(market, us("2024-01-27"))
     other = lake_of(tmp_path, some)
     kept = files(run(other, STRATEGIES, settings=SHORTS))
     monkeypatch.undo()

@@ -129,9 +129,7 @@ def advance_held(state: SeriesState, bars: Bars) -> dict[Feature, Float]:
     plan = _plan(state.features)
     rows = len(bars)
     if rows == 0:
-        return {
-            feature: state.last[k : k + 1].copy() for k, feature in enumerate(state.features)
-        }
+        return {feature: state.last[k : k + 1].copy() for k, feature in enumerate(state.features)}
     bars = plain_bars(bars)
     # Only the first rows need the tail in front; the rest of a long batch is not copied.
     head = rows if rows <= 2 * plan.lookback else plan.lookback

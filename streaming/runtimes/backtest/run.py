@@ -18,6 +18,7 @@ from streaming.jobs.strategies.signals import Signals
 from streaming.lake import DayInfo, Lake, sweep
 from streaming.rules.account import Account
 from streaming.rules.bars import Bars
+from streaming.rules.money import SCALE, money_text
 from streaming.runtimes.backtest import rows
 from streaming.runtimes.backtest.books import (
     Market,
@@ -112,6 +113,11 @@ def run_backtest(lake: Lake, request: BacktestRequest, progress: Progress | None
                         "start": time_text(window.start),
                         "end": time_text(request.end),
                         "completeTo": time_text(window.complete_to),
+                    },
+                    "pointValues": {
+                        name: money_text(request.instruments[name].point_value)
+                        for name in symbols
+                        if request.instruments[name].point_value != SCALE
                     },
                     "rows": writer.rows,
                     **facts,

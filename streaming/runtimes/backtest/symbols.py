@@ -1,8 +1,8 @@
 """The part of a backtest that each symbol goes through alone: bars to signals.
 
 Symbols do not know of each other here, so they run side by side. A stretch of bars is cut
-into blocks that stay near the processor while all features and strategies pass over them;
-by the cut law that changes nothing but the time it takes.
+into blocks, so that memory does not grow with it; blocks of a month's minutes were quicker
+than smaller ones that would stay nearer to the processor.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from streaming.jobs.strategies.signals import Signals, needs_of, signals_of
 from streaming.rules.bars import Bars
 from streaming.rules.state import pack, unpack
 
-_BLOCK = 16_384
+_BLOCK = 65_536
 _KIND, _VERSION = "symbol", 1
 
 
