@@ -21,22 +21,21 @@ import numba
 
 
 def _load_numba_without_scipy() -> None:
-    """Load numba's array functions without letting them import scipy.
+    """Load numba's array functions without letting them import scipy.linalg.
 
-    They try whether scipy is there, which takes longer than loading all rules from their
+    They try whether it is there, which takes longer than loading all rules from their
     cache. Functions that do need it (`np.dot` in compiled code) import it when they are
     compiled, so nothing is lost to other users of numba in this process.
     """
-    if "scipy" in sys.modules or "numba.np.arraymath" in sys.modules:
+    hidden = "scipy.linalg"
+    if hidden in sys.modules or "numba.np.arraymath" in sys.modules:
         return
     there = importlib.util.find_spec("scipy") is not None
-    hidden = ("scipy", "scipy.linalg")
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None: not importable
+    sys.modules[hidden] = None  # type: ignore[assignment]  # None: cannot be imported
     try:
         arrays: Any = importlib.import_module("numba.np.arraymath")
     finally:
-        for name in hidden:
-            del sys.modules[name]
+        del sys.modules[hidden]
     # What the trial would have found; compiled np.cov and np.corrcoef ask for it.
     if hasattr(arrays, "_HAVE_BLAS"):
         arrays._HAVE_BLAS = there

@@ -43,22 +43,26 @@ def write_together(folder: Path, tables: Mapping[Table, pa.Table], known: Sequen
     LakeError
         If the folder is a file, or the disk is full or refuses; the files are as they were.
     """
-    if folder.exists() and not folder.is_dir():
-        raise LakeError(f"{folder}: is a file. Name a folder to write to.")
-    with scratch_directory(folder, _STAGING) as staging, _alone(folder):
+    with _alone(folder):
         for left in folder.glob(f".{_STAGING}.*.partial"):
-            # What a killed run left; one that is alive waits for the lock with nothing in it.
-            if left != staging and any(left.iterdir()):
-                shutil.rmtree(left)
-        for table, rows in tables.items():
-            _write(staging / _file(table), table, rows)
-        _swap(staging, folder, [_file(table) for table in known])
+            # Under the lock, only a run that was killed can have left one.
+            shutil.rmtree(left)
+        with scratch_directory(folder, _STAGING) as staging:
+            for table, rows in tables.items():
+                _write(staging / _file(table), table, rows)
+            _swap(staging, folder, [_file(table) for table in known])
 
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock, which the kernel frees if the process dies."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    """Make a folder and hold its lock, which the kernel frees if the process dies."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise LakeError(f"{folder}: is a file, or lies in one. Name a folder.") from error
+    except OSError as error:
+        raise LakeError(f"{folder}: cannot be made ({error.strerror}). Name another.") from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield

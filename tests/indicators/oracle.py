@@ -106,7 +106,7 @@ def rsi(bars: Bars, n: int) -> list[Column]:
     for up, down in zip(gains, losses, strict=True):
         if up is None or down is None:
             out.append(None)
-        elif up + down < Fraction(1, 10**14):
+        elif up + down == 0:
             out.append(Fraction(0))
         else:
             out.append(100 * up / (up + down))

@@ -12,7 +12,7 @@ from streaming.rules.money import SCALE
 from .samples import real_bars, some_bars
 
 
-def talib_values(bars: Bars, unit: int) -> dict[Feature, np.ndarray]:
+def talib_values(bars: Bars) -> dict[Feature, np.ndarray]:
     high, low, close = (column / SCALE for column in (bars.high, bars.low, bars.close))
     own = indicators
     values = {}
@@ -24,7 +24,7 @@ def talib_values(bars: Bars, unit: int) -> dict[Feature, np.ndarray]:
     # Whether a bar moved further up or down is decided exactly here. TA-Lib subtracts doubles:
     # of two equal movements in decimals, rounding makes one the larger. Given as multiples of
     # 1e-8, which doubles hold exactly, the prices tie there too; the results have no unit.
-    exact = [column / unit for column in (bars.high, bars.low, bars.close)]
+    exact = [column.astype(float) for column in (bars.high, bars.low, bars.close)]
     for n in (2, 7, 14, 30):
         values[own.rsi(n)] = talib.RSI(close, n)
         values[own.atr(n)] = talib.ATR(high, low, close, n)
@@ -44,8 +44,8 @@ def talib_values(bars: Bars, unit: int) -> dict[Feature, np.ndarray]:
     return values
 
 
-def compare(bars: Bars, unit: int = 1) -> None:
-    theirs = talib_values(bars, unit)
+def compare(bars: Bars) -> None:
+    theirs = talib_values(bars)
     own = advance(new_series(theirs), bars, theirs)
     price = bars.close.max() / SCALE
     for feature, right in theirs.items():
@@ -73,13 +73,17 @@ def test_a_market_of_large_numbers():
 
 @pytest.mark.parametrize("reach", [0, SCALE // 64])
 def test_a_market_that_comes_to_rest(reach):
-    # TA-Lib takes averages below 1e-14 for zero. These prices are binary fractions, so it
-    # may have them in their own unit.
     moving = some_bars(12, 200, tick=SCALE // 64)
-    rest = np.full(1500, moving.close[-1])
+    rest = np.full(700, moving.close[-1])
     ts = moving.ts[-1] + MINUTE_US * np.arange(1, len(rest) + 1)
-    still = Bars(ts, rest, rest + reach, rest - reach, rest, np.ones(len(rest)))
-    compare(join_bars([moving, still]), unit=SCALE)
+    compare(
+        join_bars([moving, Bars(ts, rest, rest + reach, rest - reach, rest, np.ones(len(rest)))])
+    )
+
+
+def test_a_market_that_never_moves():
+    flat = np.full(600, 100 * SCALE)
+    compare(some_bars(13, 600)._replace(open=flat, high=flat, low=flat, close=flat))
 
 
 def test_real_bars(real_bars_folder):

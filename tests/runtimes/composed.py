@@ -65,21 +65,20 @@ def oracle_settings(request: BacktestRequest, symbols: list[str]) -> OracleSetti
     )
 
 
-def outcomes(request: BacktestRequest, run: Run, market: Mapping[str, Bars]) -> dict[str, Outcome]:
-    """What the oracle makes of the signals that a traced run kept, by account."""
+def outcomes(
+    request: BacktestRequest, rows: Rows, market: Mapping[str, Bars]
+) -> dict[str, Outcome]:
+    """What the oracle makes of signals (rows by strategy), by account."""
     symbols = sorted(market)
     settings = oracle_settings(request, symbols)
     bars = {
         name: list(zip(one.ts.tolist(), one.close.tolist(), strict=True))
         for name, one in market.items()
     }
-    strategies = [one.id for one in request.strategies]
+    strategies = [one.id for one in request.strategies] if request.signals is None else list(rows)
     shared = request.layout == "shared"
     weight = round(SCALE / len(strategies)) if shared else SCALE
-    made = {
-        name: [_signal(row, weight) for row in rows]
-        for name, rows in by_strategy(run, "strategy_signal_history").items()
-    }
+    made = {name: [_signal(row, weight) for row in one] for name, one in rows.items()}
     every = {"bt:shared": [signal for signals in made.values() for signal in signals]}
     accounts = every if shared else {f"bt:{name}": made.get(name, []) for name in strategies}
     end = max(int(one.ts[-1]) for one in market.values())
@@ -233,12 +232,15 @@ def expected_lots(found: Mapping[str, Outcome]) -> list[dict[str, Any]]:
     return rows
 
 
-def assert_as_composed(request: BacktestRequest, run: Run, market: Mapping[str, Bars]) -> None:
-    """Every table of a traced run is what the oracle composes from its signals."""
-    found = outcomes(request, run, market)
+def assert_as_composed(
+    request: BacktestRequest, run: Run, market: Mapping[str, Bars], signals: Rows | None = None
+) -> None:
+    """Every table of a traced run is what the oracle composes from its signals, or those given."""
+    rows = by_strategy(run, "strategy_signal_history") if signals is None else signals
+    found = outcomes(request, rows, market)
     for table, rows in expected_tables(found).items():
         kept = by_strategy(run, table)
-        assert kept.keys() == rows.keys(), table
+        assert sorted(kept) == sorted(rows), table
         for strategy, wanted in rows.items():
             assert kept[strategy] == wanted, (table, strategy)
     assert single(run, "open_positions_lots") == expected_lots(found)

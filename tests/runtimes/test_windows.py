@@ -5,6 +5,7 @@ import json
 import pytest
 
 from streaming.errors import RunError, StateError
+from streaming.lake import Lake
 from streaming.rules.bars import MINUTE_US
 
 from .composed import micros
@@ -13,6 +14,7 @@ from .markets import (
     by_strategy,
     joined,
     lake_of,
+    listed,
     month_market,
     request,
     run,
@@ -169,44 +171,24 @@ def test_bars_of_a_symbol_that_joins_later_are_part_of_the_runs_identity(market,
     assert ids[0] != ids[1]
 
 
-@pytest.mark.parametrize("recorded", [False, True])
-def test_the_first_price_of_a_symbol_that_joins_later_is_its_last_before(
-    market, tmp_path, recorded
-):
-    """An H1 signal can come before its first new bar; it is sized at the last close there was."""
-    ada, bee = market["ADA"], market["BEE"]
-    lake = lake_of(tmp_path, {"ADA": ada, "BEE": bee})
+def test_the_first_price_of_a_symbol_that_joins_later_is_its_last_before(market, tmp_path):
+    """A signal can come before its first new bar; it is sized at the last close there was."""
+    lake = lake_of(tmp_path, market)
     signals = tmp_path / "signals.csv"
-    hour = us("2024-02-12T09:00")
-    rest = "0.5,1,x,1,0"
     signals.write_text(
-        "strategyId,symbol,timeframe,signalTs,action,sizeHint,confidence,reason,"
-        "strategyVersion,paramsHash\n"
-        f"s,ADA,M1,2024-02-05T08:30:00Z,BUY,{rest}\n"
-        f"s,BEE,M1,2024-02-12T09:00:00Z,BUY,{rest}\n"
+        "strategyId,symbol,timeframe,signalTs,action,sizeHint,confidence,strategyVersion,paramsHash\n"
+        "s,ADA,M1,2024-02-05T08:30:00Z,BUY,0.5,1,1,0\n"
+        "s,BEE,H1,2024-02-12T11:00:00Z,BUY,0.5,1,1,0\n"
     )
-    given = {"signals": signals} if recorded else {}
-    names = "ema_cross" if recorded else "hour_trend_pullback,roc_momentum"
-    cut = hour - 1
-    first = run(lake, names, symbols=("ADA",), end=cut, **given)
-    late = until({"BEE": bee}, cut)["BEE"]
-    found = run(lake, names, resume=first.id, **given)
-    prices = {
-        row["refPrice"]
-        for table in ("accepted_trade_signal_history", "rejected_trade_signal_history")
-        for rows in by_strategy(found, table).values()
-        for row in rows
-    }
-    assert prices
-    assert min(prices) > 0
-    if recorded:
-        assert int(prices.pop().scaleb(8)) == late.close[-1]
+    cut = us("2024-02-12T10:10")
+    first = run(lake, symbols=("ADA",), end=cut, signals=signals)
+    found = run(lake, symbols=("ADA", "BEE"), resume=first.id, signals=signals)
+    (row,) = by_strategy(found, "accepted_trade_signal_history")["s"]
+    assert int(row["refPrice"].scaleb(8)) == until(market, cut)["BEE"].close[-1]
 
 
 class TestRefused:
     def test_unknown_symbols_and_windows_without_prices(self, lake, tmp_path):
-        from streaming.lake import Lake
-
         with pytest.raises(RunError, match=r"has no prices. Import some"):
             run(Lake(tmp_path / "nothing"), "ema_cross")
         with pytest.raises(RunError, match=r"no prices of symbol 'ADDA'\. Near: ADA"):
@@ -219,8 +201,6 @@ class TestRefused:
             request("ema_cross", start=START, end=START)
 
     def test_a_symbol_outside_the_instruments_file(self, lake):
-        from .markets import listed
-
         with pytest.raises(RunError, match="'BEE' is not in the instruments file"):
             run(lake, "ema_cross", instruments=listed(ADA={}))
 
@@ -257,8 +237,6 @@ class TestRefused:
             run(lake, given.pop("strategies"), **given)
 
     def test_instruments_that_changed(self, lake):
-        from .markets import listed
-
         first = run(lake, "ema_cross", symbols=("ADA",), end=START)
         with pytest.raises(RunError, match="instruments"):
             run(lake, "ema_cross", symbols=("ADA",), resume=first.id, instruments=listed(ADA={}))

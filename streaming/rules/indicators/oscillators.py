@@ -5,10 +5,6 @@ from streaming.rules.compile import kernel
 from streaming.rules.indicators.averages import seed_gap
 from streaming.rules.indicators.exact import fma
 from streaming.rules.indicators.rows import UNIT, Out, blank
-from streaming.rules.money import SCALE
-
-STILL = 1e-14 * SCALE
-"""Movement (price x 1e8) below which TA-Lib takes an average of movements for zero."""
 
 
 @kernel
@@ -17,8 +13,8 @@ def rsi(bars: Bars, first: int, seen: int, params: Float, state: Float, out: Out
 
     Wilder, New Concepts in Technical Trading Systems (1978); as TA-Lib's RSI. The averages
     start as means of the first `length` changes (first value at row `length`), then
-    average = (average x (length - 1) + change) / length. Where nothing moves any more
-    (both averages below 1e-14 together), the value is 0, as in TA-Lib.
+    average = (average x (length - 1) + change) / length. While nothing has moved at all, the
+    value is 0, as in TA-Lib.
 
     State: average gain and average loss, x 1e8.
     """
@@ -40,7 +36,7 @@ def rsi(bars: Bars, first: int, seen: int, params: Float, state: Float, out: Out
         gain /= length
         loss /= length
         moved = gain + loss
-        row[start] = 100.0 * (gain / moved) if moved >= STILL else 0.0
+        row[start] = 100.0 * (gain / moved) if moved > 0.0 else 0.0
         start += 1
     new = closes[first + start :]
     old = closes[first + start - 1 :]
@@ -50,7 +46,7 @@ def rsi(bars: Bars, first: int, seen: int, params: Float, state: Float, out: Out
         gain = fma(keep, gain, share * float(max(change, 0)))
         loss = fma(keep, loss, share * float(max(-change, 0)))
         moved = gain + loss
-        rest[i] = 100.0 * (gain / moved) if moved >= STILL else 0.0
+        rest[i] = 100.0 * (gain / moved) if moved > 0.0 else 0.0
     state[0], state[1] = gain, loss
 
 

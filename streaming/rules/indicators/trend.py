@@ -3,12 +3,8 @@
 from streaming.rules.bars import Bars, Float
 from streaming.rules.compile import inlined, kernel
 from streaming.rules.indicators.exact import fma
-from streaming.rules.indicators.oscillators import STILL
 from streaming.rules.indicators.rows import Out, blank
 from streaming.rules.indicators.volatility import true_range
-
-_NONE = 1e-14
-"""Sum of +DI and -DI below which TA-Lib sees no direction."""
 
 
 @inlined
@@ -30,7 +26,7 @@ def adx(bars: Bars, first: int, seen: int, params: Float, state: Float, out: Out
     over the first length - 1 bars and from row `length` on smoothed as sum = sum x
     (length - 1) / length + new: there +DI and -DI begin. DX = 100 |+DI - -DI| / (+DI + -DI);
     ADX begins at row 2 length - 1 as the mean of `length` DX and is then smoothed alike.
-    Without range the DIs are 0; without direction ADX stays as it is.
+    Without range the DIs are 0, without movement DX is.
 
     State: smoothed upward and downward movement and range, x 1e8; ADX, or until it begins
     the sum of the DX.
@@ -61,15 +57,15 @@ def adx(bars: Bars, first: int, seen: int, params: Float, state: Float, out: Out
         plus = fma(keep, plus, up)
         minus = fma(keep, minus, down)
         span = fma(keep, span, float(true_range(highs[i], lows[i], old_closes[i])))
-        percent = 100.0 / span if span >= STILL else 0.0
+        # After some hundred bars without range, the sum dwindles beyond what may divide.
+        percent = 100.0 / span if span > 1e-200 else 0.0
         rise, fall = plus * percent, minus * percent
         plus_row[i] = rise
         minus_row[i] = fall
         both = rise + fall
-        directed = both >= _NONE
-        strength = 100.0 * (abs(rise - fall) / both) if directed else 0.0
+        strength = 100.0 * (abs(rise - fall) / both) if both > 0.0 else 0.0
         if i > begin:
-            index = fma(keep, index, share * strength) if directed else index
+            index = fma(keep, index, share * strength)
             index_row[i] = index
         else:
             index += strength

@@ -10,7 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from streaming.contracts import STRATEGY_SIGNAL_HISTORY, empty_table, quarantine_rows
+from streaming.contracts import (
+    QUARANTINE_HISTORY,
+    STRATEGY_SIGNAL_HISTORY,
+    empty_table,
+    quarantine_rows,
+)
 from streaming.contracts.arrow import time_values
 from streaming.contracts.validation import validate
 from streaming.errors import SourceError
@@ -87,7 +92,8 @@ def read_recording(path: Path, first_ts: dict[str, int], left_out: Set[str]) -> 
     table = pa.concat_tables([empty_table(STRATEGY_SIGNAL_HISTORY), *file.good])
     reasons, again = _judge(table, first_ts, left_out)
     bad = reasons != ""
-    quarantine = pa.concat_tables([*file.refused, *file.set_apart(path.name, table, reasons)])
+    set_apart = file.set_apart(path.name, table, reasons)
+    quarantine = pa.concat_tables([empty_table(QUARANTINE_HISTORY), *file.refused, *set_apart])
     quarantine = quarantine.sort_by("rowNumber")
     if bad.all():
         first = quarantine.slice(0, 1).to_pylist()

@@ -9,6 +9,7 @@
 The bytes of all of them follow from the runId: no clock, no path, no count of threads.
 """
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -28,6 +29,7 @@ from streaming.runtimes.backtest.slices import month_of
 from streaming.runtimes.runs import RUN_FILE, RUNS
 
 _STATE_VERSION = 1
+_LONGEST_NAME = 200
 
 
 class RunWriter:
@@ -70,7 +72,7 @@ class RunWriter:
         if key not in self._open:
             for other in [k for k in self._open if k[0] == table and k[2] == strategy]:
                 self._open.pop(other).close()
-            path = self._folder / table / f"month={month}" / f"strategy={quote(strategy)}.parquet"
+            path = self._folder / table / f"month={month}" / _file_of(strategy)
             path.parent.mkdir(parents=True, exist_ok=True)
             self._open[key] = pq.ParquetWriter(
                 path,
@@ -105,6 +107,15 @@ class RunWriter:
         """Write `run.json`."""
         text = json.dumps(facts, indent=1, sort_keys=True, allow_nan=False)
         (self._folder / RUN_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def _file_of(strategy: str) -> str:
+    """Name a strategy's file; ids in recorded signals may be any text."""
+    name = quote(strategy, safe="")
+    if len(name) > _LONGEST_NAME:
+        digest = hashlib.blake2b(strategy.encode(), digest_size=16).hexdigest()
+        name = f"{name[: _LONGEST_NAME - len(digest) - 1]}~{digest}"
+    return f"strategy={name}.parquet"
 
 
 def _month_end(month: str) -> int:

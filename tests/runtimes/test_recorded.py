@@ -1,0 +1,380 @@
+"""Recorded signals: fed back they give the same matches, and bad rows cost only themselves."""
+
+import gzip
+import json
+from pathlib import Path
+from random import Random
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+import pytest
+
+from streaming.contracts import STRATEGY_SIGNAL_HISTORY, arrow_schema
+from streaming.errors import ContractError, RunError, SourceError
+from streaming.rules.bars import MINUTE_US
+from streaming.runtimes.runs import runs
+
+from .composed import assert_as_composed, micros, when
+from .markets import (
+    by_strategy,
+    day_market,
+    joined,
+    lake_of,
+    month_market,
+    request,
+    run,
+    settings_of,
+    single,
+    us,
+)
+
+STRATEGIES = "ema_cross,roc_momentum,donchian_breakout"
+FROM_THE_GATE_ON = (
+    "accepted_trade_signal_history",
+    "rejected_trade_signal_history",
+    "order_event_history",
+    "exec_report_history",
+    "trade_match_history",
+)
+HEADER = (
+    "strategyId,symbol,timeframe,signalTs,action,sizeHint,confidence,strategyVersion,paramsHash"
+)
+
+
+@pytest.fixture(scope="module")
+def market():
+    return day_market(8, 500, 3)
+
+
+@pytest.fixture(scope="module")
+def lake(market, tmp_path_factory):
+    return lake_of(tmp_path_factory.mktemp("recorded"), market)
+
+
+def signals_of(found) -> pa.Table:
+    """All signals that a traced run kept."""
+    return found.table("strategy_signal_history")
+
+
+def csv(folder: Path, *rows: str, header: str = HEADER) -> Path:
+    path = folder / "signals.csv"
+    path.write_text("\n".join([header, *rows]) + "\n")
+    return path
+
+
+def row(
+    ts: str = "2024-01-22T06:00:00Z",
+    action: str = "BUY",
+    *,
+    strategy: str = "s",
+    symbol: str = "ANT",
+    size: str = "0.5",
+    confidence: str = "1",
+) -> str:
+    return f"{strategy},{symbol},M1,{ts},{action},{size},{confidence},1,0"
+
+
+def quarantined(found) -> list[tuple[int, str]]:
+    """(row number, reason) of what a run refused."""
+    return [(one["rowNumber"], one["reason"]) for one in single(found, "quarantine_history")]
+
+
+class TestFedBack:
+    @pytest.mark.parametrize("layout", ["per-strategy", "shared"])
+    @pytest.mark.parametrize("form", ["parquet", "csv", "csv.gz", "shuffled", "said twice"])
+    def test_traced_signals_give_the_same_rows(self, lake, tmp_path, layout, form):
+        rules = settings_of(gate={"sell_requires_long": False}, limits={"gross": 2})
+        one = run(lake, STRATEGIES, layout=layout, settings=rules)
+        table = signals_of(one)
+        if form == "shuffled":
+            order = pa.array([i * 7919 % 100_003 for i in range(table.num_rows)])
+            table = table.append_column("x", order).sort_by("x").drop_columns(["x"])
+        if form == "said twice":
+            table = pa.concat_tables([table, table.slice(3, 40)])
+        path = tmp_path / f"signals.{form}"
+        if form.startswith("csv"):
+            text = pa.BufferOutputStream()
+            pa.csv.write_csv(table, text)
+            data = text.getvalue().to_pybytes()
+            path.write_bytes(gzip.compress(data) if form.endswith("gz") else data)
+        else:
+            pq.write_table(table, path)
+        again = run(lake, signals=path, layout=layout, settings=rules)
+        for name in FROM_THE_GATE_ON:
+            assert joined([again], name) == joined([one], name), name
+        assert single(again, "open_positions_lots") == single(one, "open_positions_lots")
+        assert again.id != one.id
+        assert quarantined(again) == []
+        assert again.facts["recordedSignals"] == {
+            "used": one.facts["rows"]["strategy_signal_history"],
+            "duplicate": 40 if form == "said twice" else 0,
+            "quarantined": 0,
+        }
+        for name, figures in again.facts["figures"].items():
+            assert figures == one.facts["figures"][name]
+
+    def test_they_are_cut_like_any_other(self, tmp_path):
+        lake = lake_of(tmp_path, month_market(9, 16, 40))
+        one = run(lake, STRATEGIES)
+        path = tmp_path / "signals.parquet"
+        pq.write_table(signals_of(one), path)
+        whole = run(lake, signals=path)
+        made = []
+        for end in (us("2024-01-26T08:19"), us("2024-02-01"), None):
+            resume = made[-1].id if made else None
+            made.append(run(lake, signals=path, end=end, resume=resume))
+        for name in FROM_THE_GATE_ON:
+            assert joined(made, name) == joined([whole], name) == joined([one], name), name
+        assert single(made[-1], "open_positions_lots") == single(whole, "open_positions_lots")
+
+    @pytest.mark.parametrize("layout", ["per-strategy", "shared"])
+    def test_a_file_for_each_window_keeps_the_positions_of_who_falls_silent(self, tmp_path, layout):
+        """What a strategy holds or has ordered does not vanish with its last signal."""
+        lake = lake_of(tmp_path, month_market(9, 16, 40))
+        cut = us("2024-01-26T08:19")
+        known = run(lake, STRATEGIES, layout=layout, end=cut)
+        holder = single(known, "open_positions_lots")[0]["strategyId"]
+        signals = signals_of(run(lake, STRATEGIES, layout=layout))
+        first = pa.compute.less_equal(signals["signalTs"].cast(pa.int64()), cut)
+        silent = pa.compute.equal(signals["strategyId"], holder)
+        late = pa.compute.and_(pa.compute.invert(first), pa.compute.invert(silent))
+        whole, *parts = (tmp_path / f"{n}.parquet" for n in range(3))
+        pq.write_table(signals.filter(pa.compute.or_(first, late)), whole)
+        pq.write_table(signals.filter(first), parts[0])
+        pq.write_table(signals.filter(late), parts[1])
+        wanted = run(lake, signals=whole, layout=layout)
+        one = run(lake, signals=parts[0], layout=layout, end=cut)
+        two = run(lake, signals=parts[1], layout=layout, resume=one.id)
+        for name in FROM_THE_GATE_ON:
+            assert joined([one, two], name) == joined([wanted], name), name
+        lots = single(wanted, "open_positions_lots")
+        assert single(two, "open_positions_lots") == lots
+        assert holder in {row["strategyId"] for row in lots}
+
+    @pytest.mark.parametrize("layout", ["per-strategy", "shared"])
+    def test_the_oracle_agrees(self, lake, market, tmp_path, layout):
+        """Strategies that nobody knows, many signals at one time, some between bars."""
+        rng = Random(5)
+        rows: dict[str, list[dict]] = {}
+        for strategy in ("Zeta", "alpha", "alpha/2"):
+            for symbol in sorted(market):
+                first = int(market[symbol].ts[0]) // MINUTE_US
+                for minute in rng.sample(range(first, first + 400), 40):
+                    signal = {
+                        "strategyId": strategy,
+                        "symbol": symbol,
+                        "timeframe": "M1",
+                        "signalTs": when(minute // 3 * 3 * MINUTE_US),
+                        "action": rng.choice(["BUY", "SELL"]),
+                        "sizeHint": rng.choice([1.0, 0.3, 1e-8]),
+                        "confidence": rng.choice([0.0, 0.5, 1.0]),
+                        "strategyVersion": "1",
+                        "paramsHash": "0",
+                    }
+                    if signal["signalTs"] >= when(first * MINUTE_US):
+                        rows.setdefault(strategy, []).append(signal)
+        once = {
+            name: list({(row["symbol"], row["signalTs"]): row for row in one}.values())
+            for name, one in rows.items()
+        }
+        path = tmp_path / "signals.parquet"
+        pq.write_table(pa.Table.from_pylist([row for one in once.values() for row in one]), path)
+        rules = settings_of(gate={"sell_requires_long": False}, limits={"gross": 2})
+        given = {"signals": path, "layout": layout, "settings": rules}
+        found = run(lake, **given)
+        assert found.facts["recordedSignals"]["used"] == sum(map(len, once.values())) > 200
+        assert_as_composed(request(**given), found, market, once)
+
+
+class TestBadRows:
+    def test_each_costs_only_itself_and_tells_its_row_and_why(self, lake, tmp_path):
+        path = csv(
+            tmp_path,
+            row(),  # 1
+            row("2024-01-22T06:01:00Z", "HOLD"),
+            row("2024-01-22T06:02:00Z", size="0"),
+            row("2024-01-22T06:03:00Z", size="1.5"),
+            row("2024-01-22T06:04:00Z", size="nan"),
+            row("2024-01-22T06:05:00Z", confidence="-0.1"),
+            row("2024-01-22T06:06:30Z"),
+            row("yesterday"),
+            row("2024-01-22T06:08:00Z", symbol="CAB"),
+            row("2024-01-22T05:00:00Z"),
+            "too,few,cells",
+            row("2024-01-22T06:10:00Z", "SELL"),
+            row("2999-01-22T06:10:00Z", "SELL"),
+            row("1969-01-22T06:10:00Z", "SELL"),
+            row(strategy=""),
+            row("2024-01-22T06:00:00Z"),  # says again what the first says
+            row("2024-01-22T06:00:00Z", size="0.4"),  # says otherwise
+        )
+        found = run(lake, signals=path)
+        reasons = dict(quarantined(found))
+        told = {
+            2: "action",
+            3: "sizeHint",
+            4: "sizeHint",
+            5: "sizeHint",
+            6: "confidence",
+            7: "whole minute",
+            8: "signalTs",
+            9: "no prices of this symbol",
+            10: "no price yet",
+            11: "3 cells for 9 columns",
+            13: "future",
+            14: "before 1970",
+            15: "strategyId",
+            17: "differs",
+        }
+        assert reasons.keys() == told.keys()
+        for number, words in told.items():
+            assert words in reasons[number], (number, reasons[number])
+        assert found.facts["recordedSignals"] == {
+            "used": 2,
+            "duplicate": 1,
+            "quarantined": len(told),
+        }
+        used = [r["action"] for r in by_strategy(found, "accepted_trade_signal_history")["s"]]
+        assert used == ["BUY", "SELL"]
+
+    def test_they_are_kept_whole(self, lake, tmp_path):
+        header = HEADER + ",note"
+        lines = [
+            row() + ",good",
+            row("2024-01-22T06:01:00Z", "HOLD") + ",bad cell",
+            row("2024-01-22T05:00:00Z") + ",too early",
+            row(size="0.7") + ",differs",
+        ]
+        found = run(lake, signals=csv(tmp_path, *lines, header=header))
+        kept = single(found, "quarantine_history")
+        assert [json.loads(one["row"])["note"] for one in kept] == [
+            "bad cell",
+            "too early",
+            "differs",
+        ]
+        assert [json.loads(one["row"])["sizeHint"] for one in kept] == ["0.5", "0.5", "0.7"]
+        assert {one["tableName"] for one in kept} == {"strategy_signal_history"}
+        assert {one["source"] for one in kept} == {"signals.csv"}
+        assert [micros(one["ts"]) for one in kept] == [
+            us("2024-01-22T06:01"),
+            us("2024-01-22T05:00"),
+            us("2024-01-22T06:00"),
+        ]
+
+    def test_of_differing_ones_the_first_in_the_file_counts(self, lake, tmp_path):
+        lines = [
+            row(size="0.7"),
+            row("2024-01-22T06:30:00Z", "SELL"),
+            row(size="0.1"),
+            row("2024-01-22T06:00:00Z", "SELL"),
+        ]
+        found = run(lake, signals=csv(tmp_path, *lines))
+        assert [number for number, _ in quarantined(found)] == [3, 4]
+        sizes = [r["sizeHint"] for r in by_strategy(found, "accepted_trade_signal_history")["s"]]
+        assert sizes[0] == 0.7
+
+    def test_symbols_that_are_left_out_are_told_from_unknown_ones(self, lake, tmp_path):
+        path = csv(tmp_path, row(), row(symbol="BAT"), row(symbol="BATT"))
+        found = run(lake, signals=path, symbols=("ANT",))
+        assert quarantined(found) == [
+            (2, "the symbol is not among those of this run"),
+            (3, "the lake has no prices of this symbol"),
+        ]
+
+    def test_a_signal_at_the_first_bar_is_the_first_that_can_be_used(self, lake, market, tmp_path):
+        first = market["ANT"].ts[0]
+        times = [
+            pa.scalar(int(ts), pa.timestamp("us", "UTC")) for ts in (first - 60_000_000, first)
+        ]
+        lines = [row(time.as_py().isoformat()) for time in times]
+        found = run(lake, signals=csv(tmp_path, *lines))
+        assert [number for number, _ in quarantined(found)] == [1]
+        (order,) = by_strategy(found, "accepted_trade_signal_history")["s"]
+        assert micros(order["ts"]) == first
+
+
+class TestRefused:
+    def test_a_file_that_is_not_there_or_no_file(self, lake, tmp_path):
+        before = runs(lake)
+        with pytest.raises(SourceError, match=r"nowhere\.csv"):
+            run(lake, signals=tmp_path / "nowhere.csv")
+        with pytest.raises(SourceError, match=str(tmp_path)):
+            run(lake, signals=tmp_path)
+        assert runs(lake) == before
+
+    @pytest.mark.parametrize("content", [b"", b"\n\n", b"\x00\x01\x02", b"PAR1 not really", b"{}"])
+    def test_a_file_that_is_no_table(self, lake, tmp_path, content):
+        path = tmp_path / "signals"
+        path.write_bytes(content)
+        with pytest.raises(SourceError, match=str(path)):
+            run(lake, signals=path)
+
+    def test_a_header_and_no_rows(self, lake, tmp_path):
+        with pytest.raises(SourceError, match=r"no (rows|signal)"):
+            run(lake, signals=csv(tmp_path))
+        path = tmp_path / "empty.parquet"
+        pq.write_table(arrow_schema(STRATEGY_SIGNAL_HISTORY).empty_table(), path)
+        with pytest.raises(SourceError, match="no rows"):
+            run(lake, signals=path)
+
+    def test_no_row_that_can_be_used(self, lake, tmp_path):
+        path = csv(tmp_path, row(symbol="ZZZ"), row("2024-01-22T06:00:00Z", "HOLD"))
+        with pytest.raises(SourceError, match=r"no signal that can be used. Row 1: the lake has"):
+            run(lake, signals=path)
+
+    def test_a_column_that_is_missing_or_doubled(self, lake, tmp_path):
+        lines = [row()]
+        missing = HEADER.replace("confidence", "trust")
+        with pytest.raises(ContractError, match=r"column confidence.*is missing"):
+            run(lake, signals=csv(tmp_path, *lines, header=missing))
+        doubled = HEADER.replace("paramsHash", "action")
+        with pytest.raises(ContractError, match=r"column \w+ .*is (there 2 times|missing)"):
+            run(lake, signals=csv(tmp_path, *lines, header=doubled))
+
+    def test_to_go_on_from_signals_with_strategies_and_the_other_way(self, lake, tmp_path):
+        path = csv(tmp_path, row())
+        noon = us("2024-01-22T08:00")
+        recorded = run(lake, signals=path, end=noon)
+        made = run(lake, STRATEGIES, end=noon)
+        with pytest.raises(RunError, match="signals"):
+            run(lake, STRATEGIES, resume=recorded.id)
+        with pytest.raises(RunError, match="signals"):
+            run(lake, signals=path, resume=made.id)
+
+
+def test_the_content_of_the_file_is_part_of_the_runs_identity(lake, tmp_path):
+    one = run(lake, signals=csv(tmp_path, row()))
+    moved = tmp_path / "other.csv"
+    moved.write_bytes((tmp_path / "signals.csv").read_bytes())
+    assert run(lake, signals=moved).id == one.id
+    assert run(lake, signals=csv(tmp_path, row(size="0.4"))).id != one.id
+
+
+def test_strategies_are_not_asked_where_signals_are_recorded(lake, tmp_path):
+    path = csv(tmp_path, row())
+    ids = {run(lake, names, signals=path).id for names in ("all", "ema_cross")}
+    assert len(ids) == 1
+
+
+@pytest.mark.parametrize("name", ["a/b", "../../../up", "..", "%41", "x" * 500, "\u00f8" * 90])
+def test_a_strategy_may_have_any_name(lake, tmp_path, name):
+    path = tmp_path / "deep" / "signals.parquet"
+    path.parent.mkdir()
+    once = run(lake, signals=csv(tmp_path, row(), row("2024-01-22T06:09:00Z", "SELL")))
+    signals = pa.csv.read_csv(tmp_path / "signals.csv")
+    signals = signals.set_column(0, "strategyId", pa.array([name] * 2))
+    pq.write_table(signals, path)
+    before = {one for one in lake.root.rglob("*") if "runs" not in one.parts}
+    found = run(lake, signals=path)
+    assert found.matches()["strategyId"].to_pylist() == [name]
+    assert found.matches()["realizedPnl"] == once.matches()["realizedPnl"]
+    assert {one for one in lake.root.rglob("*") if "runs" not in one.parts} == before
+
+
+def test_signals_outside_the_window_are_not_taken(lake, tmp_path):
+    lines = [row(f"2024-01-22T0{hour}:00:00Z") for hour in (6, 7, 8)]
+    given = {"start": us("2024-01-22T06:00"), "end": us("2024-01-22T07:00")}
+    found = run(lake, signals=csv(tmp_path, *lines), **given)
+    taken = by_strategy(found, "accepted_trade_signal_history")["s"]
+    assert [micros(one["ts"]) for one in taken] == [us("2024-01-22T07:00")]
