@@ -8,6 +8,9 @@ import typer
 from streaming.cli.output import fail
 from streaming.errors import TradingError
 
+# What typer makes of a KeyboardInterrupt.
+_TYPER_STOPPED = 130
+
 _COMMANDS = (
     "market",
     "import_",
@@ -43,6 +46,11 @@ def main() -> None:
         fail(str(error))
         sys.exit(1)
     except KeyboardInterrupt:
+        fail("Stopped.")
+        sys.exit(1)
+    except SystemExit as end:
+        if end.code != _TYPER_STOPPED:
+            raise
         fail("Stopped.")
         sys.exit(1)
     except BrokenPipeError:

@@ -103,6 +103,8 @@ def notionals(price: Int, quantity: Int, point_value: Int, out: Int) -> None:
 @steady
 def _index(entries: Records, first: int, count: int, slots: Int) -> None:
     """Enter entries from `first` on, each of another id than all others, into the slots."""
+    if first == count:
+        return
     mask = U64(slots.shape[0] - 1)
     for i in range(first, count):
         at = np.int64(entries[i]["id_low"] & mask)
@@ -128,6 +130,8 @@ def _sift(
     earlier: Records,
 ) -> int:
     """Judge fills in order of application: how many entries there are afterwards."""
+    if ts.shape[0] == 0:
+        return count
     mask = U64(slots.shape[0] - 1)
     for i in range(ts.shape[0]):
         high = ids[i, 0]

@@ -99,6 +99,10 @@ def schedule(order: Records, bar: int, end: int, bars: BarTable, complete_to: in
     if order["expires"] < NEVER and (bar < end or order["expires"] <= complete_to):
         order["due"] = order["expires"]
         order["kind"] = CANCEL
+        order["close"] = 0
         return True
     order["due"] = NEVER
+    # Of equal orders that wait the saved bytes are equal too.
+    order["kind"] = FILL
+    order["close"] = 0
     return False

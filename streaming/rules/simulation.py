@@ -82,7 +82,7 @@ def _fill(
     price = fill_price(order["close"], quantity > 0, rules.slippage, instruments.tick_size[symbol])
     notional = value(price, abs(quantity), instruments.point_value[symbol])
     net = held.books[key]["net"]
-    if notional == OVERFLOW or abs(net + quantity) >= LIMIT:
+    if price >= LIMIT or notional == OVERFLOW or abs(net + quantity) >= LIMIT:
         return False
     fee = fill_fee(notional, rules.fee_rate)
     claim(order, key, -1, rules, gates, held)

@@ -7,12 +7,13 @@ fill may have to be listed before what was matched earlier.
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from streaming.contracts import (
+    ARROW_TYPES,
     EXEC_REPORT_HISTORY,
     OPEN_POSITIONS_LOTS,
     OPEN_POSITIONS_ROLLUP,
@@ -21,6 +22,7 @@ from streaming.contracts import (
     RISK_ALERTS_HISTORY,
     TRADE_MATCH_HISTORY,
     Table,
+    Type,
     quarantine_rows,
     time_array,
     time_values,
@@ -184,14 +186,12 @@ def _orders(paths: Sequence[Path], quarantine: list[pa.Table]) -> Orders:
     for path in paths:
         for source in _rows(path):
             quarantine.append(_line_rows(ACCEPTED_TRADE_SIGNAL_HISTORY, path, source.refused))
-            orders, refused = read_orders(source.batch, orders)
-            quarantine.append(refused)
+            quarantine.append(read_orders(source.batch, orders))
     return orders
 
 
 def _reports(path: Path) -> Iterator[_Source]:
     """Read exec reports, their times in any form that files use."""
-    utc = zone("UTC")
     for source in _rows(path):
         rows = source.batch.rows
         if rows.column_names.count("ts") != 1:
@@ -199,20 +199,33 @@ def _reports(path: Path) -> Iterator[_Source]:
             continue
         at = rows.column_names.index("ts")
         try:
-            micros, problems = utc_micros(whole(rows.column(at)), utc)
+            times, problems = _times(whole(rows.column(at)))
         except SourceError as error:
             raise SourceError(f"{path}, column 'ts': {error}.") from error
-        unknown = np.zeros(len(micros), np.bool_)
-        unknown[list(problems)] = True
-        times = rows.set_column(at, "ts", time_array(micros, unknown))
-        batch = source.batch._replace(rows=times, originals=rows, problems=problems)
-        yield source._replace(batch=batch)
+        read = rows.set_column(at, "ts", times)
+        yield source._replace(
+            batch=source.batch._replace(rows=read, originals=rows, problems=problems)
+        )
+
+
+def _times(column: Any) -> tuple[Any, dict[int, str]]:
+    """Read times, UTC where they name no zone: timestamps, and why some rows have none."""
+    if pa.types.is_string(column.type):
+        try:
+            # What most files have, and all at once.
+            return column.cast(ARROW_TYPES[Type.TIME]), {}
+        except pa.ArrowInvalid:
+            pass
+    micros, problems = utc_micros(column, zone("UTC"))
+    unknown = np.zeros(len(micros), np.bool_)
+    unknown[list(problems)] = True
+    return time_array(micros, unknown), problems
 
 
 def _rows(path: Path) -> Iterator[_Source]:
     """Read a file's rows as they are; the members of a zip one after the other."""
+    before = 0
     with open_rows(path, header=lambda cells: None) as members:
-        before = 0
         for at, member in enumerate(members):
             last = before
             for raw in member.batches():
@@ -222,6 +235,8 @@ def _rows(path: Path) -> Iterator[_Source]:
                 batch = ReportBatch(raw.rows, path.name, number)
                 yield _Source(batch, refused, (at + raw.done) / len(members))
             before = last
+    if before == 0:
+        raise SourceError(f"{path}: has columns but no rows.")
 
 
 def _line_rows(table: Table, path: Path, lines: list[Refused]) -> pa.Table:

@@ -78,7 +78,7 @@ class Run:
         self.job = job or engine()
         self.state = EngineState(lateness_sec, ttl_days)
         self.outcomes: list[Outcome] = []
-        known = Orders.of(orders)
+        known = Orders(orders)
         for cut in cuts:
             part = batch(rows[cut], (cut.start or 0) + 1)
             self.outcomes.append(self.job.step(self.state, part, known, now=NOW))

@@ -165,7 +165,7 @@ def test_a_fill_later_than_the_memory_of_ids_is_applied_and_the_alert_says_so():
 
 
 def test_a_feed_that_is_complete_moves_the_watermark():
-    job, state, known = engine(), EngineState(), Orders.of(KNOWN)
+    job, state, known = engine(), EngineState(), Orders(KNOWN)
     job.step(state, batch([row("o1", "BUY", 10)]), known, now=NOW)
     assert job.complete(state, 9 * SECOND).counts.applied == 0
     assert job.complete(state, 10 * SECOND).counts.applied == 1
@@ -214,7 +214,7 @@ def test_the_same_fill_with_other_content_is_quarantined_and_alerted(change, sai
     other = replace(first, **({"ts": first.ts} | change))
     done = run(first, row("o2", "BUY", 30, symbol="B"), complete=False)
     job, state = done.job, done.state
-    outcome = job.step(state, batch([other], 3), Orders.of(KNOWN), now=NOW)
+    outcome = job.step(state, batch([other], 3), Orders(KNOWN), now=NOW)
     (refused,) = plain(outcome.quarantine)
     assert refused["tableName"] == "exec_report_history"
     assert (refused["rowNumber"], refused["source"], refused["ts"]) == (3, "fills.csv", other.ts)
@@ -228,7 +228,7 @@ def test_the_same_fill_with_other_content_is_quarantined_and_alerted(change, sai
 
 
 def test_a_conflict_found_after_a_restart_keeps_the_row_as_it_came():
-    job, state, known = engine(), EngineState(), Orders.of(KNOWN)
+    job, state, known = engine(), EngineState(), Orders(KNOWN)
     rows = report_table([row("o1", "BUY", 10), row("o1", "BUY", 11, price="12")])
     rows = rows.append_column("note", pa.array([None, "as it came"]))
     job.step(state, ReportBatch(rows, "a.csv", np.array([5, 7])), known, now=NOW)
@@ -260,7 +260,7 @@ def said_strategies(strategies, orders):
     rows = [row("o1", "BUY", 10), row("o2", "BUY", 11), row("o3", "BUY", 12)]
     table = report_table(rows).append_column("strategyId", pa.array(strategies, pa.string()))
     job, state = engine(), EngineState()
-    job.step(state, ReportBatch(table, "f"), Orders.of(orders), now=NOW)
+    job.step(state, ReportBatch(table, "f"), Orders(orders), now=NOW)
     alerts = plain(job.complete(state).alerts)
     held = [(lot["strategyId"], lot["tsOpen"] // SECOND) for lot in plain(lots_table(state))]
     return held, [(alert["code"], alert["message"]) for alert in alerts]
@@ -292,7 +292,7 @@ def test_broken_rows_cost_themselves_alone():
         at = table.column_names.index(name)
         table = table.set_column(at, name, pa.array(cells, pa.string()))
     job, state = engine(), EngineState()
-    outcome = job.step(state, ReportBatch(table, "f.csv"), Orders.of(KNOWN), now=NOW)
+    outcome = job.step(state, ReportBatch(table, "f.csv"), Orders(KNOWN), now=NOW)
     assert [(r["rowNumber"], r["reason"]) for r in plain(outcome.quarantine)] == [
         (2, "fillQty 0 is not above 0"),
         (3, "fillPrice nan is not finite"),
@@ -358,7 +358,7 @@ def test_fills_of_one_time_go_by_the_text_of_their_ids():
 
 
 def test_a_missing_or_doubled_column_is_named_and_the_state_is_as_it_was():
-    job, state, known = engine(), EngineState(), Orders.of(KNOWN)
+    job, state, known = engine(), EngineState(), Orders(KNOWN)
     job.step(state, batch([row("o1", "BUY", 10)]), known, now=NOW)
     before = state.to_bytes()
     table = report_table([row("o2", "BUY", 11)])
@@ -405,7 +405,8 @@ def test_orders_without_ids_or_of_two_strategies_are_refused():
             "qty": [1, 2, 3, 4, 5, 6],
         }
     )
-    orders, refused = read_orders(ReportBatch(table, "orders.csv"), Orders.of({"o4": "t"}))
+    orders = Orders({"o4": "t"})
+    refused = read_orders(ReportBatch(table, "orders.csv"), orders)
     assert orders.strategies(pa.array(["o1", "o2", "o3", "o4"])).to_pylist() == [
         "s",
         "s",

@@ -2,6 +2,7 @@
 
 from random import Random
 
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,10 +10,15 @@ from oracle import samples, strategies
 from oracle.dedupe import Row
 from oracle.money import LIMIT, SCALE
 from oracle.samples import START
+from rules import soak
 
 from match.engines import LATEST, NOW, ORDERS, POINT_VALUES, Run, batch, engine, plain
 from match.expected import Desk
+from streaming.feeds.instruments import Instrument, Instruments
 from streaming.jobs.trading_engine import EngineState, Orders
+from streaming.rules.money import money_text
+from streaming.runtimes.match import MatchRequest, match_file
+from streaming.settings import Settings
 
 DAY = 86_400_000_000
 
@@ -152,7 +158,7 @@ def test_changes_of_each_batch_lead_to_the_latest_tables():
         while at <= len(rows):
             step = rng.randint(1, 12)
             if at < len(rows):
-                job.step(state, batch(rows[at : at + step], at + 1), Orders.of(ORDERS), now=NOW)
+                job.step(state, batch(rows[at : at + step], at + 1), Orders(ORDERS), now=NOW)
             else:
                 job.complete(state)
             at += step
@@ -173,3 +179,44 @@ def test_changes_of_each_batch_lead_to_the_latest_tables():
     assert deletes["open_positions_lots"] > 20
     assert deletes["open_positions_rollup"] > 0
     assert deletes["realized_pnl_latest"] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shard", range(soak.SHARDS))
+def test_soak(shard):
+    for seed, size, rng in soak.batches(shard):
+        for _ in range(size // 100):  # each run is as dear as a hundred sequences of a rule
+            rows = samples.arrivals(rng, longest=300)
+            run = Run(rows, samples.cuts(rng, len(rows)), saved=True)
+            try:
+                check(run, desk(rows), rows)
+            except AssertionError as error:
+                raise AssertionError(f"seed {seed}") from error
+
+
+def test_a_file_goes_the_same_way(tmp_path):
+    rows = samples.arrivals(Random(11), longest=400)
+    columns = ["accountId", "orderId", "fillId", "symbol", "side", "fillQty", "fillPrice", "ts"]
+    lines = [",".join([*columns, "fees", "strategyId"])]
+    for row in rows:
+        amounts = [money_text(amount) for amount in (row.qty, row.price)]
+        cells = [row.account, row.order_id, row.fill_id, row.symbol, row.side, *amounts]
+        strategy = ORDERS.get(row.order_id, "")
+        lines.append(",".join([*cells, str(row.ts), money_text(row.fee), strategy]))
+    (tmp_path / "fills.csv").write_text("\n".join(lines))
+    listed = {name: Instrument(name, point_value=value) for name, value in POINT_VALUES.items()}
+    request = MatchRequest(
+        tmp_path / "fills.csv", tmp_path / "out", [], Instruments(listed), Settings(), None, NOW
+    )
+    report, expected = match_file(request), desk(rows)
+    assert report.counts == Run(rows).counts
+    by_time = sorted(expected.match_rows, key=lambda row: row["matchTimestamp"])
+    assert len(by_time) > 50
+    wanted = {
+        "trade_match_history": by_time,
+        "open_positions_lots": expected.lot_rows(),
+        "open_positions_rollup": expected.rollup_rows(),
+        "realized_pnl_latest": expected.realized_rows(),
+    }
+    for name, one in wanted.items():
+        assert plain(pq.read_table(tmp_path / "out" / f"{name}.parquet")) == one, name

@@ -2,8 +2,8 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-
 from oracle import strategies
+
 from rules.fast_fifo import Expected, Feed
 from streaming.rules.rollup import average_prices, costs
 

@@ -66,9 +66,9 @@ def oracle_settings(request: BacktestRequest, symbols: list[str]) -> OracleSetti
 
 
 def outcomes(
-    request: BacktestRequest, rows: Rows, market: Mapping[str, Bars]
+    request: BacktestRequest, rows: Rows, market: Mapping[str, Bars], end: int
 ) -> dict[str, Outcome]:
-    """What the oracle makes of signals (rows by strategy), by account."""
+    """What the oracle makes of signals (rows by strategy) up to a time, by account."""
     symbols = sorted(market)
     settings = oracle_settings(request, symbols)
     bars = {
@@ -81,7 +81,6 @@ def outcomes(
     made = {name: [_signal(row, weight) for row in one] for name, one in rows.items()}
     every = {"bt:shared": [signal for signals in made.values() for signal in signals]}
     accounts = every if shared else {f"bt:{name}": made.get(name, []) for name in strategies}
-    end = max(int(one.ts[-1]) for one in market.values())
     return {
         name: engine.simulate(name, settings, bars, signals, end)
         for name, signals in accounts.items()
@@ -237,7 +236,8 @@ def assert_as_composed(
 ) -> None:
     """Every table of a traced run is what the oracle composes from its signals, or those given."""
     rows = by_strategy(run, "strategy_signal_history") if signals is None else signals
-    found = outcomes(request, rows, market)
+    end = micros(datetime.fromisoformat(run.facts["window"]["completeTo"]))
+    found = outcomes(request, rows, market, end)
     for table, rows in expected_tables(found).items():
         kept = by_strategy(run, table)
         assert sorted(kept) == sorted(rows), table

@@ -83,7 +83,7 @@ def month_market(seed: int, days: int = 44, minutes: int = 75) -> dict[str, Bars
         "ADA": walk(rng, sessions(rng, range(days), 8 * 60, minutes)),
         "BEE": walk(rng, sessions(rng, weekdays, 8 * 60 + 30, minutes), 40.0),
         "CAT": walk(rng, sessions(rng, range(days), 24 * 60 - minutes // 2, minutes), 7.0),
-        "DOG": walk(rng, sessions(rng, range(6, days - 9), 8 * 60, minutes, 0.3), 900.0),
+        "DOG": walk(rng, sessions(rng, range(6, max(days - 9, 8)), 8 * 60, minutes, 0.3), 900.0),
         "EEL": walk(rng, sessions(rng, range(days // 2), 22 * 60, minutes)),
     }
 

@@ -114,6 +114,27 @@ def test_weeks_with_ends_of_months_and_listings_too(tmp_path, layout):
     assert months == {"month=2024-01", "month=2024-02"}
 
 
+def test_symbols_of_any_name_in_the_order_of_their_code_points(tmp_path):
+    """Ties between signals go by the text of the symbol: B, a, then what is beyond ASCII."""
+    names = ["B", "a", "z/..", "\u00e4", "\u4e2d", "\U0001f600"]
+    rng = Random(1)
+    bars = list(day_market(7, 300, 2).values())
+    market = {name: rng.choice(bars) for name in names}
+    given = {"settings": settings_of(gate={"max_open_positions": 2}), "layout": "shared"}
+    found = run(lake_of(tmp_path, market), QUICK, **given)
+    assert found.definition["symbols"] == names
+    assert found.facts["rows"]["trade_match_history"] > 20
+    assert_as_composed(request(QUICK, **given), found, market)
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_hardly_any_bars_are_enough_for_a_run(tmp_path, rows):
+    market = {name: bars.rows(0, rows) for name, bars in day_market(7, 60, 1).items()}
+    found = run(lake_of(tmp_path, market), final_unrealized=True)
+    assert found.facts["rows"] == {"open_positions_lots": 0, "unrealized_pnl_latest": 0}
+    assert all(one["netPnl"] == "0.00" for one in found.facts["figures"].values())
+
+
 def test_the_snapshot_at_the_end_is_what_is_open_at_the_last_prices(tmp_path):
     market = day_market(4, 420, 4)
     found = run(

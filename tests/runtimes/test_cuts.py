@@ -118,6 +118,20 @@ def test_month_by_month_is_all_at_once(lake, whole, layout):
     ]
 
 
+def test_months_asked_for_by_their_bounds_are_all_at_once(lake, whole):
+    """As partitions ask: each names its start, which is where the one before ended."""
+    given = {"layout": "shared", "settings": SHORTS}
+    made: list[Run] = []
+    for start, end in ((None, MONTHS[0]), (MONTHS[0], MONTHS[1]), (MONTHS[1], us("2024-04-01"))):
+        resume = made[-1].id if made else None
+        made.append(run(lake, STRATEGIES, start=start, end=end, resume=resume, **given))
+    for table in HISTORY:
+        assert joined(made, table) == joined([whole("shared")], table), table
+    # A month's rows are in that month's files alone.
+    for one, month in zip(made, ("2024-01", "2024-02", "2024-03"), strict=True):
+        assert {key[0] for table in HISTORY for key in joined([one], table)} == {month}
+
+
 @pytest.mark.parametrize("layout", ["per-strategy", "shared"])
 @pytest.mark.parametrize("seed", range(3))
 def test_windows_cut_anywhere_are_all_at_once(lake, whole, layout, seed):

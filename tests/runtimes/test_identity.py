@@ -17,6 +17,7 @@ from streaming.runtimes.backtest import BacktestRequest, definition, run_backtes
 from streaming.runtimes.runs import find_run, runs
 from streaming.settings import Costs, Limits, Metrics, Settings, TradePicker
 
+from .composed import micros
 from .markets import (
     day_market,
     files,
@@ -337,6 +338,10 @@ def test_a_damaged_table_of_a_run_is_named(own_lake):
 
 
 class TestRequests:
+    def test_no_symbol_is_refused(self):
+        with pytest.raises(RunError, match="No symbol is named"):
+            request("ema_cross", symbols=())
+
     def test_no_strategy_or_one_twice_is_refused(self):
         with pytest.raises(SettingsError, match="name at least one"):
             BacktestRequest(Settings(), ())
@@ -380,10 +385,23 @@ def test_weights_scale_what_is_bought(lake):
         for (_, strategy), rows in parts(found, "accepted_trade_signal_history").items()
     }
     assert weights == {"ema_cross": {0.25}, "roc_momentum": {0.75}}
-    switch = HALVES._replace(
-        effective_from=np.array([0, NOON]), weight=np.array([[SCALE // 4, SCALE], [SCALE, 0]])
+    table = parts(found, "strategy_signal_history")["2024-01", "ema_cross"]
+    times = sorted({micros(ts) for ts in table["signalTs"].to_pylist()})
+    switch = times[len(times) // 2]
+    # A signal at the very time takes the new weight already.
+    schedule = HALVES._replace(
+        effective_from=np.array([0, switch]), weight=np.array([[SCALE // 4, SCALE], [SCALE, 0]])
     )
-    found = run(lake, names, layout="shared", weights=switch)
+    found = run(
+        lake,
+        names,
+        layout="shared",
+        weights=schedule,
+        settings=settings_of(
+            gate={"max_open_positions": 9}, limits={"gross": 100, "per_symbol": 100}
+        ),
+    )
     rows = parts(found, "accepted_trade_signal_history")["2024-01", "ema_cross"].to_pylist()
-    at = {row["ts"].timestamp() * 1e6 >= NOON: row["weight"] for row in rows}
-    assert at == {False: 0.25, True: 1.0}
+    at = {(micros(row["ts"]) >= switch, row["weight"]) for row in rows}
+    assert at == {(False, 0.25), (True, 1.0)}
+    assert switch in {micros(row["ts"]) for row in rows}

@@ -7,7 +7,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from streaming.contracts import RISK_ALERTS_HISTORY, arrow_schema, money_array, time_array
+from streaming.contracts import (
+    RISK_ALERTS_HISTORY,
+    arrow_schema,
+    empty_table,
+    money_array,
+    time_array,
+)
 from streaming.jobs.trading_engine.applying import Applied
 from streaming.jobs.trading_engine.fills import Fills, Int
 from streaming.jobs.trading_engine.refusals import Refusals
@@ -48,6 +54,8 @@ def refuse(
     reasons |= {
         at: f" takes {what} past what DECIMAL(18,8) holds" for at, what in applied.refused.items()
     }
+    if not reasons:
+        return []
     odd = sorted(reasons)
     names = described(state, fills.take(np.array(odd, np.int64))).to_pylist()
     for at, name in zip(odd, names, strict=True):
@@ -98,6 +106,9 @@ def notice(
 
 def alert_table(state: EngineState, fills: Fills, alerts: list[Alert]) -> pa.Table:
     """Give `risk_alerts_history` rows in the order of the fills, those of one fill as listed."""
+    alerts = [alert for alert in alerts if len(alert.places)]
+    if not alerts:
+        return empty_table(RISK_ALERTS_HISTORY)
     parts = [_rows(state, fills, alert) for alert in alerts]
     places = np.concatenate([alert.places for alert in alerts])
     order = np.argsort(places, kind="stable")

@@ -15,7 +15,7 @@ It does no I/O and knows no clock. Choices where the specification is silent:
   fill never moves them back.
 """
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -64,8 +64,8 @@ class Counts:
     quarantined: int = 0
 
     def __add__(self, other: "Counts") -> "Counts":
-        mine, others = asdict(self), asdict(other)
-        return Counts(**{name: mine[name] + others[name] for name in mine})
+        pairs = zip(astuple(self), astuple(other), strict=True)
+        return Counts(*(mine + others for mine, others in pairs))
 
 
 class Outcome(NamedTuple):

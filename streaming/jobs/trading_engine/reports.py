@@ -75,53 +75,41 @@ class Orders:
 
     Parameters
     ----------
-    order, strategy
-        Arrow strings, row by row; of an order that comes twice the first strategy counts.
+    strategies
+        strategyId by orderId.
     """
 
-    def __init__(self, order: Any = None, strategy: Any = None) -> None:
-        none = pa.array([], pa.string())
-        order, strategy = (none, none) if order is None else (whole(order), whole(strategy))
-        first = pc.equal(pc.index_in(order, value_set=order), pa.array(np.arange(len(order))))
-        self._order, self._strategy = order.filter(first), strategy.filter(first)
+    def __init__(self, strategies: Mapping[str, str] | None = None) -> None:
+        self._strategies = dict(strategies or {})
 
     def __len__(self) -> int:
-        return len(self._order)
+        return len(self._strategies)
 
-    def followed_by(self, order: Any, strategy: Any) -> "Orders":
-        """Give these orders and others after them."""
-        return Orders(
-            pa.concat_arrays([self._order, order]), pa.concat_arrays([self._strategy, strategy])
-        )
-
-    @classmethod
-    def of(cls, strategies: Mapping[str, str]) -> "Orders":
-        """Make orders of a mapping from orderId to strategyId."""
-        return cls(
-            pa.array(list(strategies), pa.string()),
-            pa.array(list(strategies.values()), pa.string()),
-        )
+    def add(self, order: str, strategy: str) -> str:
+        """Add an order, and give the strategy that it is of: the first that it was added with."""
+        return self._strategies.setdefault(order, strategy)
 
     def strategies(self, orders: Any) -> Any:
-        """Give the strategy of each order, null where it is not known."""
-        if not len(self):
+        """Give the strategy of each order, null where it is not known, as Arrow strings."""
+        if not self._strategies:
             return pa.nulls(len(orders), pa.string())
-        return self._strategy.take(pc.index_in(orders, value_set=self._order))
+        return pa.array([self._strategies.get(one) for one in orders.to_pylist()], pa.string())
 
 
-def read_orders(batch: ReportBatch, known: Orders) -> tuple[Orders, pa.Table]:
+def read_orders(batch: ReportBatch, orders: Orders) -> pa.Table:
     """Add orders to those that are known.
 
     Parameters
     ----------
     batch
         Rows with the columns orderId and strategyId, such as accepted trade signals.
+    orders
+        Changed in place.
 
     Returns
     -------
-    Orders
     pyarrow.Table
-        Quarantine of the rows without one of them, and of those that give an order to
+        Quarantine of the rows without one of the two, and of those that give an order to
         another strategy than it has.
 
     Raises
@@ -134,16 +122,16 @@ def read_orders(batch: ReportBatch, known: Orders) -> tuple[Orders, pa.Table]:
     refusals = Refusals(ACCEPTED_TRADE_SIGNAL_HISTORY)
     _refuse_broken(refusals, refused, part, None)
     kept = np.delete(np.arange(batch.rows.num_rows), refused.column("rowNumber").to_numpy())
-    order, strategy = whole(good.column("orderId")), whole(good.column("strategyId"))
-    orders = known.followed_by(order, strategy)
-    true = orders.strategies(order)
-    for at in np.flatnonzero(np.asarray(pc.not_equal(true, strategy))).tolist():
-        reason = (
-            f"orderId {shown(order[at].as_py())} is of strategy {true[at].as_py()} by a row "
-            f"before, and cannot be of {strategy[at].as_py()}"
-        )
-        refusals.add(int(kept[at]), part, int(kept[at]), None, reason)
-    return orders, refusals.table()
+    pairs = (good.column(name).to_pylist() for name in ("orderId", "strategyId"))
+    for at, order, strategy in zip(kept.tolist(), *pairs, strict=True):
+        true = orders.add(order, strategy)
+        if true != strategy:
+            reason = (
+                f"orderId {shown(order)} is of strategy {true} by a row before, and cannot be of "
+                f"{strategy}"
+            )
+            refusals.add(at, part, at, None, reason)
+    return refusals.table()
 
 
 def read_reports(

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from streaming.contracts import POSITION_KEY
 from streaming.jobs.trading_engine.changes import Change, changes_between, latest
 from streaming.jobs.trading_engine.fills import Fills, Int, Part, no_fills, whole
 from streaming.rules.ids import Words, position_id
@@ -27,6 +28,8 @@ _DAY_US = 86_400_000_000
 
 PositionKey = tuple[str, str, str]
 """accountId, strategyId, symbol."""
+
+_KEY_NAMES = [column.name for column in POSITION_KEY]
 
 
 class Openings(NamedTuple):
@@ -108,6 +111,7 @@ class EngineState:
         self.key_ids: Words = np.empty((0, 2), np.uint64)
         self.lots = LotBooks(0)
         none, no_text = np.empty(0, np.int64), pa.array([], pa.string())
+        self._names: dict[str, Any] = dict.fromkeys(_KEY_NAMES, no_text)
         self.realized: Int = none
         self.fees: Int = none
         self.last_match: Int = none
@@ -169,6 +173,16 @@ class EngineState:
         self.last_match = np.concatenate([self.last_match, never])
         self.last_fill = np.concatenate([self.last_fill, never])
         self.fees_seen = np.concatenate([self.fees_seen, zeros.astype(np.float64)])
+
+    def key_names(self) -> dict[str, Any]:
+        """Give the columns accountId, strategyId and symbol of all position keys."""
+        if len(self._names["symbol"]) != len(self.keys):
+            columns = zip(*self.keys, strict=True)
+            self._names = {
+                name: pa.array(list(texts), pa.string())
+                for name, texts in zip(self._names, columns, strict=True)
+            }
+        return self._names
 
     def open_lots(self) -> tuple[NDArray[np.int32], "Records", Int]:
         """Give open lots by key and oldest first: keys, LOT[n], and places in `openings`."""

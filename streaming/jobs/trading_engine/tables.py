@@ -122,11 +122,7 @@ def realized_table(state: "EngineState", key: NDArray[np.int32] | None = None) -
 def key_columns(state: "EngineState", key: NDArray[np.int32]) -> dict[str, Any]:
     """Give the columns accountId, strategyId and symbol of position keys."""
     where = pa.array(key)
-    names = zip(*state.keys, strict=True) if state.keys else ([], [], [])
-    return {
-        column: pa.array(list(texts), pa.string()).take(where)
-        for column, texts in zip(("accountId", "strategyId", "symbol"), names, strict=True)
-    }
+    return {name: texts.take(where) for name, texts in state.key_names().items()}
 
 
 def key_ranks(state: "EngineState") -> Int:

@@ -48,6 +48,8 @@ class Indicator:
         Names of the features; default: the indicator's own.
     published : list of tuples
         Parameter sets that are columns of the indicator tables.
+    least : int
+        Smallest whole-number parameter.
     """
 
     name: str

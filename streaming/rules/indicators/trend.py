@@ -26,7 +26,8 @@ def adx(bars: Bars, first: int, seen: int, params: Float, state: Float, out: Out
     over the first length - 1 bars and from row `length` on smoothed as sum = sum x
     (length - 1) / length + new: there +DI and -DI begin. DX = 100 |+DI - -DI| / (+DI + -DI);
     ADX begins at row 2 length - 1 as the mean of `length` DX and is then smoothed alike.
-    Without range the DIs are 0, without movement DX is.
+    Without range the DIs are 0, without movement DX is. Which movement is larger is decided
+    exactly; of two that are equal, TA-Lib on decimals may take one for larger by rounding.
 
     State: smoothed upward and downward movement and range, x 1e8; ADX, or until it begins
     the sum of the DX.
@@ -57,8 +58,8 @@ def adx(bars: Bars, first: int, seen: int, params: Float, state: Float, out: Out
         plus = fma(keep, plus, up)
         minus = fma(keep, minus, down)
         span = fma(keep, span, float(true_range(highs[i], lows[i], old_closes[i])))
-        # After some hundred bars without range, the sum dwindles beyond what may divide.
-        percent = 100.0 / span if span > 1e-200 else 0.0
+        # After a thousand bars without range, the sum dwindles beyond what may divide.
+        percent = 100.0 / span if span > 1e-300 else 0.0
         rise, fall = plus * percent, minus * percent
         plus_row[i] = rise
         minus_row[i] = fall

@@ -92,6 +92,8 @@ class BacktestRequest:
             raise SettingsError(f"Account layout {self.layout!r}: must be one of {LAYOUTS}.")
         if self.start is not None and self.end is not None and self.end <= self.start:
             raise RunError("The window's end is not after its start.")
+        if self.symbols is not None and not self.symbols:
+            raise RunError("No symbol is named. Name some, or None for all that the lake has.")
         if self.weights is not None and self.layout != "shared":
             raise SettingsError("Weights are for the shared account; alone, each weighs 1.")
         ids = [one.id for one in self.strategies]

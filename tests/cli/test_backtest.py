@@ -1,0 +1,392 @@
+"""`trading backtest`, `trading runs` and `trading market` from the outside."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from runtimes.markets import day_market, lake_of, single, us
+
+from streaming import cli
+from streaming.jobs.strategies import STRATEGIES
+from streaming.lake import Lake
+from streaming.runtimes.runs import find_run, runs
+
+NAMES = "ema_cross,roc_momentum"
+STEMS = ("backtest", "runs", "market")
+
+
+@pytest.fixture(scope="module")
+def market():
+    return day_market(2, 400, 3)
+
+
+@pytest.fixture(scope="module")
+def lake(market, tmp_path_factory) -> Lake:
+    return lake_of(tmp_path_factory.mktemp("cli"), market)
+
+
+@pytest.fixture
+def own_lake(market, tmp_path) -> Lake:
+    return lake_of(tmp_path / "lake", market)
+
+
+@pytest.fixture
+def trading(monkeypatch, capsys, tmp_path):
+    """Run `trading` with words; give (exit code, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("TERMINAL_WIDTH", "200")
+    before = signal.getsignal(signal.SIGTERM)
+
+    def run(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["trading", *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        output, errors = capsys.readouterr()
+        return int(end.value.code or 0), output, errors
+
+    yield run
+    signal.signal(signal.SIGTERM, before)
+
+
+def as_json(answer: tuple[int, str, str]):
+    code, output, errors = answer
+    assert code == 0, errors
+    assert errors == ""
+    return json.loads(output)
+
+
+class TestBacktest:
+    def test_json_tells_the_run_and_nothing_else(self, trading, lake):
+        found = as_json(trading("backtest", "--lake", lake.root, "--strategies", NAMES, "--json"))
+        run = find_run(lake, found["runId"])
+        assert found["folder"] == str(run.folder)
+        assert found["figures"].keys() == {"ema_cross", "roc_momentum"}
+        assert found["definition"] == run.definition
+        assert found["rows"]["trade_match_history"] == run.matches().num_rows > 0
+
+    def test_a_table_for_people(self, trading, lake):
+        code, output, errors = trading("backtest", "--lake", lake.root, "--strategies", NAMES)
+        assert code == 0
+        assert output.count("ema_cross") == output.count("roc_momentum") == 1
+        for word in ("trades", "net PnL", "Sharpe", "max drawdown", "rejected", "cancelled"):
+            assert word in output
+        (found,) = [one for one in runs(lake) if one.id in errors]
+        assert f"trading metrics --lake {lake.root} --run {found.id}" in errors
+
+    def test_all_strategies_and_symbols_unless_told(self, trading, lake):
+        found = as_json(trading("backtest", "--lake", lake.root, "--json"))
+        assert found["figures"].keys() == STRATEGIES.keys()
+        assert found["definition"]["symbols"] == lake.symbols()
+        again = trading("backtest", "--lake", lake.root, "--strategies", "all", "--json")
+        assert as_json(again)["runId"] == found["runId"]
+
+    def test_every_option_reaches_the_run(self, trading, own_lake, tmp_path):
+        facts = tmp_path / "instruments.csv"
+        facts.write_text("symbol,lotSize\nANT,1\nBAT,1\nCOD,1\n")
+        found = as_json(
+            trading(
+                *("backtest", "--lake", own_lake.root, "--strategies", "ema_cross, sma_cross"),
+                *("--symbols", "COD, ANT", "--param", "ema_cross.fast=7"),
+                *("--start", "2024-01-22T06:00Z", "--end", "2024-01-22T12:30+02:00"),
+                *("--account", "shared", "--capital", "12345.5", "--slippage-bps", "2.5"),
+                *("--fee-bps", "0", "--instruments", facts, "--run-id", "mine", "--trace"),
+                *("--final-unrealized", "--threads", "1", "--json"),
+            )
+        )
+        told = found["definition"]
+        assert [one["id"] for one in told["strategies"]] == ["ema_cross", "sma_cross"]
+        assert told["strategies"][0]["params"]["fast"] == 7
+        assert told["symbols"] == ["ANT", "COD"]
+        assert (told["start"], told["end"]) == ("2024-01-22T06:00:00Z", "2024-01-22T10:30:00Z")
+        assert told["layout"] == "shared"
+        assert told["account"]["capital"] == 1_234_550_000_000
+        assert (told["account"]["slippage"], told["account"]["fee_rate"]) == (25_000, 0)
+        assert found["name"] == "mine"
+        assert found["rows"].keys() >= {"exec_report_history", "unrealized_pnl_latest"}
+        fills = find_run(own_lake, "mine").table("exec_report_history").to_pylist()
+        assert fills
+        assert all(row["fillQty"] % 1 == 0 and row["fees"] == 0 for row in fills)
+
+    def test_settings_come_from_the_file_and_the_environment(
+        self, trading, own_lake, tmp_path, monkeypatch
+    ):
+        (tmp_path / "settings.toml").write_text(
+            "[tradepicker]\nmaxOpenPositions = 1\n[account]\ncapital = 500\n"
+            "[backtest]\nfinalUnrealized = true\n"
+        )
+        monkeypatch.setenv("TRADING__COSTS__FEEBPS", "3")
+        found = as_json(
+            trading(
+                "backtest",
+                "--lake",
+                own_lake.root,
+                "--strategies",
+                NAMES,
+                "--json",
+                "--capital",
+                "600",
+            )
+        )
+        account = found["definition"]["account"]
+        assert (account["max_open"], account["capital"]) == (1, 60_000_000_000)
+        assert account["fee_rate"] == 30_000
+        assert found["options"]["finalUnrealized"]
+
+    def test_final_unrealized_rows_stand_apart(self, trading, own_lake):
+        words = ("backtest", "--lake", own_lake.root, "--strategies", NAMES, "--json")
+        without = as_json(trading(*words))
+        run = find_run(own_lake, without["runId"])
+        assert not (run.folder / "unrealized_pnl_latest.parquet").exists()
+        found = as_json(trading(*words, "--final-unrealized"))
+        assert found["runId"] == without["runId"]
+        assert found["figures"] == without["figures"]
+        rows = single(run, "unrealized_pnl_latest")
+        assert len(rows) == found["rows"]["unrealized_pnl_latest"] > 0
+        assert {row["currentPrice"] > 0 for row in rows} == {True}
+
+    def test_windows_resume_one_another(self, trading, own_lake):
+        words = ("backtest", "--lake", own_lake.root, "--strategies", NAMES, "--json")
+        whole = as_json(trading(*words))
+        one = as_json(trading(*words, "--end", "2024-01-22T08:00", "--run-id", "january"))
+        two = as_json(trading(*words, "--resume", "january"))
+        assert two["definition"]["resumes"] == one["runId"]
+        matches = "trade_match_history"
+        assert one["rows"][matches] + two["rows"][matches] == whole["rows"][matches]
+
+    def test_traced_signals_go_in_again(self, trading, own_lake, tmp_path):
+        words = ("backtest", "--lake", own_lake.root, "--json")
+        one = as_json(trading(*words, "--strategies", NAMES, "--trace"))
+        path = tmp_path / "signals.parquet"
+        pq.write_table(find_run(own_lake, one["runId"]).table("strategy_signal_history"), path)
+        two = as_json(trading(*words, "--signals", path))
+        assert two["figures"] == one["figures"]
+        assert two["definition"]["strategies"] == []
+
+    def test_refused_signals_are_told(self, trading, own_lake, tmp_path):
+        path = tmp_path / "signals.csv"
+        path.write_text(
+            "strategyId,symbol,timeframe,signalTs,action,sizeHint,confidence,strategyVersion,"
+            "paramsHash\n"
+            "s,ANT,M1,2024-01-22T08:00:00Z,BUY,1,1,1,0\n"
+            "s,OWL,M1,2024-01-22T08:00:00Z,BUY,1,1,1,0\n"
+        )
+        code, _, errors = trading("backtest", "--lake", own_lake.root, "--signals", path)
+        assert code == 0
+        assert f"1 rows of {path} were refused" in errors
+        assert "quarantine_history.parquet" in errors
+
+
+class TestFailures:
+    """Exit 1: what was asked makes sense, but cannot be done; the message names it."""
+
+    @pytest.mark.parametrize(
+        ("words", "told"),
+        [
+            (["--strategies", "ema_crss"], "no strategy 'ema_crss'. Did you mean ema_cross"),
+            (["--strategies", ","], "No strategy is named"),
+            (["--symbols", "ANTS"], "no prices of symbol 'ANTS'. Near: ANT"),
+            (["--param", "ema_crss.fast=3"], "no strategy 'ema_crss'"),
+            (["--param", "ema_cross.fst=3"], "no parameter 'fst'. Did you mean fast"),
+            (["--param", "ema_cross.fast=-3"], "fast = -3"),
+            (["--strategies", "sma_cross", "--param", "ema_cross.fast=3"], "does not take part"),
+            (["--capital", "-5"], "--capital"),
+            (["--capital", "plenty"], "--capital"),
+            (["--fee-bps", "nan"], "--fee-bps"),
+            (["--slippage-bps", "10001"], "--slippage-bps"),
+            (["--resume", "nothing"], "has no run 'nothing'"),
+            (["--run-id", "a/b"], "Run name 'a/b'"),
+            (["--start", "2031-01-01"], "has no prices between 2031-01-01"),
+            (["--start", "2024-01-23", "--end", "2024-01-22"], "end is not after its start"),
+            (["--settings", "nowhere.toml"], "nowhere.toml"),
+            (["--instruments", "nowhere.csv"], "nowhere.csv"),
+            (["--signals", "nowhere.csv"], "nowhere.csv"),
+        ],
+    )
+    def test_the_message_names_what_is_wrong(self, trading, lake, words, told):
+        code, output, errors = trading("backtest", "--lake", lake.root, *words)
+        assert (code, output) == (1, "")
+        assert told in errors
+        assert errors.startswith("error: ")
+        assert "Traceback" not in errors
+
+    def test_no_lake_and_no_prices(self, trading, tmp_path):
+        code, _, errors = trading("backtest", "--lake", tmp_path / "nowhere")
+        assert code == 1
+        assert "has no prices. Import some with `trading import`" in errors
+        assert not (tmp_path / "nowhere").exists()
+        (tmp_path / "file").write_text("")
+        code, _, errors = trading("backtest", "--lake", tmp_path / "file")
+        assert code == 1
+        assert "is a file" in errors
+
+    def test_a_name_of_another_run(self, trading, own_lake):
+        words = ("backtest", "--lake", own_lake.root, "--run-id", "x", "--strategies")
+        assert trading(*words, "ema_cross")[0] == 0
+        code, _, errors = trading(*words, "sma_cross")
+        assert code == 1
+        assert "'x' stands for run" in errors
+
+    def test_json_failures_leave_stdout_empty(self, trading, lake):
+        code, output, errors = trading(
+            "backtest", "--lake", lake.root, "--symbols", "ANTS", "--json"
+        )
+        assert (code, output) == (1, "")
+        assert "ANTS" in errors
+
+
+class TestWrongUse:
+    """Exit 2: the words themselves are wrong."""
+
+    @pytest.mark.parametrize(
+        ("words", "told"),
+        [
+            (["backtest"], "--lake"),
+            (["backtest", "--lake", ".", "--account", "joint"], "joint"),
+            (["backtest", "--lake", ".", "--start", "soon"], "--start"),
+            (["backtest", "--lake", ".", "--end", "2024-13-01"], "2024-13-01"),
+            (["backtest", "--lake", ".", "--symbols", " ,"], "--symbols"),
+            (["backtest", "--lake", ".", "--param", "fast=3"], "STRATEGY.NAME=VALUE"),
+            (["backtest", "--lake", ".", "--param", "ema_cross.fast"], "STRATEGY.NAME=VALUE"),
+            (["backtest", "--lake", ".", "--param", "ema_cross.fast=x"], "STRATEGY.NAME=VALUE"),
+            (["backtest", "--lake", ".", "--threads", "0"], "--threads"),
+            (["backtest", "--lake", ".", "--signals", "f", "--strategies", "all"], "--signals"),
+            (["backtest", "--lake", ".", "--signals", "f", "--param", "a.b=1"], "--signals"),
+            (["backtest", "--lake", ".", "--nonsense"], "--nonsense"),
+            (["runs"], "--lake"),
+            (["market"], "--out"),
+            (["market", "--out", "x", "--symbols", "0"], "--symbols"),
+            (["market", "--out", "x", "--days", "none"], "--days"),
+            (["bactest"], "bactest"),
+        ],
+    )
+    def test_the_message_names_the_word(self, trading, words, told):
+        code, output, errors = trading(*words)
+        assert (code, output) == (2, "")
+        assert told in errors
+
+    @pytest.mark.parametrize("command", STEMS)
+    def test_help(self, trading, command):
+        code, output, _ = trading(command, "--help")
+        assert code == 0
+        assert f"trading {command}" in output
+
+
+class TestTimes:
+    @pytest.mark.parametrize(
+        ("text", "wanted"),
+        [
+            ("2024-01-22", "2024-01-22T00:00"),
+            ("2024-01-22T06:30", "2024-01-22T06:30"),
+            ("2024-01-22 06:30:15Z", "2024-01-22T06:30:15"),
+            ("2024-01-22T08:30+02:00", "2024-01-22T06:30"),
+            ("2024-01-21T23:30-07:00", "2024-01-22T06:30"),
+        ],
+    )
+    def test_they_are_utc_unless_they_say_otherwise(self, text, wanted):
+        from streaming.cli.times import to_micros
+
+        assert to_micros(text, "--start") == us(wanted)
+        assert to_micros(None, "--start") is None
+
+
+class TestRuns:
+    @pytest.fixture
+    def two(self, trading, own_lake):
+        words = ("backtest", "--lake", own_lake.root, "--json", "--strategies")
+        return [
+            as_json(trading(*words, NAMES, "--run-id", "both")),
+            as_json(trading(*words, "ema_cross", "--fee-bps", "5", "--run-id", "dear")),
+        ]
+
+    def test_an_empty_lake_has_none(self, trading, tmp_path):
+        assert as_json(trading("runs", "--lake", tmp_path, "--json")) == []
+        assert trading("runs", "--lake", tmp_path)[0] == 0
+
+    def test_all_of_them(self, trading, own_lake, two):
+        found = as_json(trading("runs", "--lake", own_lake.root, "--json"))
+        assert {one["runId"]: one["name"] for one in found} == {
+            one["runId"]: one["name"] for one in two
+        }
+        code, output, _ = trading("runs", "--lake", own_lake.root)
+        assert code == 0
+        for one in two:
+            assert one["runId"] in output
+            assert one["name"] in output
+
+    def test_one_of_them_with_what_defines_it(self, trading, own_lake, two):
+        code, output, _ = trading("runs", "--lake", own_lake.root, "dear")
+        assert code == 0
+        for word in ("What defines it", "account.fee_rate", "50000", "strategy ema_cross", "fast="):
+            assert word in output
+        assert as_json(trading("runs", "--lake", own_lake.root, "dear", "--json")) == [two[1]]
+
+    def test_two_of_them_side_by_side(self, trading, own_lake, two):
+        code, output, _ = trading("runs", "--lake", own_lake.root, "both", two[1]["runId"][:10])
+        assert code == 0
+        for word in ("Side by side", "What differs", "account.fee_rate", "both", "dear"):
+            assert word in output
+        assert "account.capital" not in output
+        found = as_json(trading("runs", "--lake", own_lake.root, "both", "dear", "--json"))
+        assert found == two
+
+    def test_an_unknown_one(self, trading, own_lake, two):
+        code, output, errors = trading("runs", "--lake", own_lake.root, "deer")
+        assert (code, output) == (1, "")
+        assert "has no run 'deer'. Near: dear" in errors
+
+    def test_a_damaged_one(self, trading, own_lake, two):
+        (Path(two[0]["folder"]) / "run.json").write_text("{")
+        code, _, errors = trading("runs", "--lake", own_lake.root)
+        assert code == 1
+        assert two[0]["runId"] in errors
+        assert "is damaged" in errors
+
+
+class TestMarket:
+    def test_the_same_seed_gives_the_same_files(self, trading, tmp_path):
+        words = ("--symbols", "2", "--days", "2", "--json")
+        one = as_json(trading("market", "--out", tmp_path / "a", *words, "--seed", "3"))
+        two = as_json(trading("market", "--out", tmp_path / "b", *words, "--seed", "3"))
+        other = as_json(trading("market", "--out", tmp_path / "c", *words, "--seed", "4"))
+        contents = [[Path(name).read_bytes() for name in files] for files in (one, two, other)]
+        assert contents[0] == contents[1] != contents[2]
+        code, _, errors = trading("market", "--out", tmp_path / "d", "--days", "1")
+        assert code == 0
+        assert f"files in {tmp_path / 'd'}" in errors
+
+
+def test_metrics_say_what_the_run_says(trading, own_lake):
+    found = as_json(trading("backtest", "--lake", own_lake.root, "--json"))
+    answer = as_json(trading("metrics", "--lake", own_lake.root, "--run", found["runId"], "--json"))
+    reports = {one["name"]: one for one in answer["reports"]}
+    traded = {name: one for name, one in found["figures"].items() if one["trades"]}
+    assert reports.keys() == traded.keys()
+    for name, one in traded.items():
+        report = reports[name]
+        assert report["netPnl"] == float(one["netPnl"])
+        assert report["trades"]["trades"] == one["trades"]
+        assert report["trades"]["matches"] == one["matches"]
+        for figure in ("sharpe", "volatility", "maxDrawdown", "activeDays", "days"):
+            assert report["realised"][figure] == one[figure], (name, figure)
+
+
+def test_a_process_of_its_own(lake, tmp_path):
+    """The console script itself, as a person would call it."""
+    script = Path(sys.executable).with_name("trading")
+
+    def call(*words: object) -> subprocess.CompletedProcess:
+        text = [str(word) for word in words]
+        return subprocess.run([script, *text], capture_output=True, text=True, cwd=tmp_path)
+
+    done = call("backtest", "--lake", lake.root, "--strategies", "sma_cross", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert find_run(lake, json.loads(done.stdout)["runId"])
+    failed = call("runs", "--lake", lake.root, "second")
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert failed.stderr.startswith("error: ")
+    assert call("runs", "--like", lake.root).returncode == 2

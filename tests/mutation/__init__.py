@@ -1,0 +1,1 @@
+"""Mutation testing of the rules that decide money: see `python -m tests.mutation --help`."""
