@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks.contender import Work, serve
 from benchmarks.inputs import FINE_TICK, bars, digest
 from streaming.analytics import EquityReport, MatchArrays, figures_from_matches
-from streaming.feeds.instruments import Instruments
+from streaming.instruments import Instruments
 from streaming.jobs.strategies import make
 from streaming.rules.account import Outcome
 from streaming.rules.bars import Bars

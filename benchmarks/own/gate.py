@@ -12,7 +12,7 @@ from benchmarks.contender import Work, serve
 from benchmarks.inputs import MINUTE_US, SCALE, START_US, bars, digest, signals, symbol_name
 from benchmarks.inputs import Signals as Given
 from benchmarks.peers.plain_engine import rows_digest
-from streaming.feeds.instruments import Instruments
+from streaming.instruments import Instruments
 from streaming.rules.account import Account, Outcome
 from streaming.rules.bars import Bars
 from streaming.rules.simulation import BarTable, Signals

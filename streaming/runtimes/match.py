@@ -29,9 +29,9 @@ from streaming.contracts import (
 )
 from streaming.contracts.signals import ACCEPTED_TRADE_SIGNAL_HISTORY
 from streaming.errors import SourceError
-from streaming.feeds.instruments import Instruments
 from streaming.feeds.tabular import Refused, open_rows
 from streaming.feeds.times import utc_micros, zone
+from streaming.instruments import Instruments
 from streaming.jobs.trading_engine import (
     Counts,
     EngineState,

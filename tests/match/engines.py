@@ -8,7 +8,7 @@ from oracle.dedupe import Row
 from oracle.money import SCALE
 
 from streaming.contracts import money_array, money_values
-from streaming.feeds.instruments import Instrument, Instruments
+from streaming.instruments import Instrument, Instruments
 from streaming.jobs.trading_engine import (
     Counts,
     EngineState,

@@ -20,7 +20,7 @@ from streaming.contracts import (
     validate,
 )
 from streaming.errors import ContractError, StateError
-from streaming.feeds.instruments import Instruments
+from streaming.instruments import Instruments
 from streaming.jobs.trading_engine import (
     EngineState,
     Orders,

@@ -14,7 +14,7 @@ from rules import soak
 
 from match.engines import LATEST, NOW, ORDERS, POINT_VALUES, Run, batch, engine, plain
 from match.expected import Desk
-from streaming.feeds.instruments import Instrument, Instruments
+from streaming.instruments import Instrument, Instruments
 from streaming.jobs.trading_engine import EngineState, Orders
 from streaming.rules.money import money_text
 from streaming.runtimes.match import MatchRequest, match_file

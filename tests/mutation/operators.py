@@ -69,11 +69,9 @@ def _named(node: cst.BaseExpression) -> str:
 
 
 def less(node: cst.Integer) -> Iterable[cst.CSTNode]:
-    """Take one off a number."""
-    value = node.evaluated_value - 1
-    yield (
-        cst.Integer(str(value)) if value >= 0 else cst.UnaryOperation(cst.Minus(), cst.Integer("1"))
-    )
+    """Take one off a number; off 0 not, where x > -1 only says x >= 0 again."""
+    if node.evaluated_value > 0:
+        yield cst.Integer(str(node.evaluated_value - 1))
 
 
 def reversed_comparison(node: cst.ComparisonTarget) -> Iterable[cst.CSTNode]:

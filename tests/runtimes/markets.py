@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from streaming.contracts import TABLES, empty_table
-from streaming.feeds.instruments import Instrument, Instruments
+from streaming.instruments import Instrument, Instruments
 from streaming.jobs.price_rows import rows_of_bars
 from streaming.jobs.strategies import select
 from streaming.lake import Lake

@@ -1,6 +1,7 @@
 """A run is there whole or not at all: errors, stops, full disks, two at once, damaged input."""
 
 import json
+import resource
 import shutil
 import signal
 import subprocess
@@ -237,6 +238,18 @@ class TestFullDisk:
                 run(lake, STRATEGIES)
         assert_nothing_is_there(lake)
         assert run(lake, STRATEGIES).id
+
+
+def test_more_files_than_a_process_may_open_are_told(lake):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    mine = len(list(Path("/proc/self/fd").iterdir()))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (mine + 40, hard))
+    try:
+        with pytest.raises(RunError, match=r"Leave out --trace.*ulimit -n"):
+            run(lake, "all")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert_nothing_is_there(lake)
 
 
 class TestDamagedLake:

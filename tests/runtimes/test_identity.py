@@ -378,30 +378,25 @@ class TestRequests:
 
 
 def test_weights_scale_what_is_bought(lake):
-    names = "ema_cross,roc_momentum"
-    found = run(lake, names, layout="shared", weights=HALVES)
-    weights = {
-        strategy: set(rows["weight"].to_pylist())
-        for (_, strategy), rows in parts(found, "accepted_trade_signal_history").items()
+    wide = settings_of(gate={"max_open_positions": 9}, limits={"gross": 100, "per_symbol": 100})
+
+    def bought(schedule: WeightSchedule) -> dict[str, list[tuple[int, float]]]:
+        given = {"layout": "shared", "weights": schedule, "settings": wide}
+        found = run(lake, "ema_cross,roc_momentum", **given)
+        return {
+            strategy: [(micros(row["ts"]), row["weight"]) for row in rows.to_pylist()]
+            for (_, strategy), rows in parts(found, "accepted_trade_signal_history").items()
+        }
+
+    first = bought(HALVES)
+    assert {name: {weight for _, weight in rows} for name, rows in first.items()} == {
+        "ema_cross": {0.25},
+        "roc_momentum": {0.75},
     }
-    assert weights == {"ema_cross": {0.25}, "roc_momentum": {0.75}}
-    table = parts(found, "strategy_signal_history")["2024-01", "ema_cross"]
-    times = sorted({micros(ts) for ts in table["signalTs"].to_pylist()})
+    times = [ts for ts, _ in first["ema_cross"]]
     switch = times[len(times) // 2]
-    # A signal at the very time takes the new weight already.
-    schedule = HALVES._replace(
+    later = HALVES._replace(
         effective_from=np.array([0, switch]), weight=np.array([[SCALE // 4, SCALE], [SCALE, 0]])
     )
-    found = run(
-        lake,
-        names,
-        layout="shared",
-        weights=schedule,
-        settings=settings_of(
-            gate={"max_open_positions": 9}, limits={"gross": 100, "per_symbol": 100}
-        ),
-    )
-    rows = parts(found, "accepted_trade_signal_history")["2024-01", "ema_cross"].to_pylist()
-    at = {(micros(row["ts"]) >= switch, row["weight"]) for row in rows}
-    assert at == {(False, 0.25), (True, 1.0)}
-    assert switch in {micros(row["ts"]) for row in rows}
+    # A signal at the very time takes the new weight already.
+    assert bought(later)["ema_cross"] == [(ts, 1.0 if ts >= switch else 0.25) for ts in times]

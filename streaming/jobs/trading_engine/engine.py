@@ -45,7 +45,7 @@ from streaming.rules.compile import Records
 from streaming.rules.intake import NO_TIME, REPEATED, pass_watermark
 
 if TYPE_CHECKING:
-    from streaming.feeds.instruments import Instruments
+    from streaming.instruments import Instruments
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from streaming.rules.intake import NO_TIME, notionals
 from streaming.rules.money import LIMIT, OVERFLOW, money_text
 
 if TYPE_CHECKING:
-    from streaming.feeds.instruments import Instruments
+    from streaming.instruments import Instruments
 
 UNATTRIBUTED = "UNATTRIBUTED"
 """The strategy of fills whose order nobody knows."""

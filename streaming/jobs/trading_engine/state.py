@@ -18,7 +18,7 @@ from streaming.rules.lot_books import LotBooks
 from streaming.rules.state import pack, unpack
 
 if TYPE_CHECKING:
-    from streaming.feeds.instruments import Instruments
+    from streaming.instruments import Instruments
     from streaming.rules.compile import Records
 
 _KIND, _VERSION = "trading engine", 1

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.feeds.instruments import Instruments as InstrumentFile
+from streaming.instruments import Instruments as InstrumentFile
 from streaming.jobs.strategies.actions import BUY
 from streaming.jobs.strategies.signals import Signals as StrategySignals
 from streaming.rules.account import Account, Outcome

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from streaming.errors import RunError, SettingsError, SourceError
-from streaming.feeds.instruments import Instruments
+from streaming.instruments import Instruments
 from streaming.jobs.strategies.base import Strategy
 from streaming.lake import DayInfo
 from streaming.rules.fills import RATE_PER_BPS

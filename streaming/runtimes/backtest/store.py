@@ -9,6 +9,7 @@
 The bytes of all of them follow from the runId: no clock, no path, no count of threads.
 """
 
+import errno
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
@@ -22,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from streaming.contracts import TABLES, arrow_schema
-from streaming.errors import StateError
+from streaming.errors import RunError, StateError
 from streaming.lake import atomic_directory, table_lock
 from streaming.rules.state import pack, unpack
 from streaming.runtimes.backtest.slices import month_of
@@ -74,15 +75,24 @@ class RunWriter:
                 self._open.pop(other).close()
             path = self._folder / table / f"month={month}" / _file_of(strategy)
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._open[key] = pq.ParquetWriter(
-                path,
-                arrow_schema(TABLES[table]),
-                compression="lz4",
-                store_decimal_as_integer=True,
-                write_page_checksum=True,
-                use_dictionary=_few_values(table),
-                write_statistics=[TABLES[table].ordered_by or ""],
-            )
+            try:
+                self._open[key] = pq.ParquetWriter(
+                    path,
+                    arrow_schema(TABLES[table]),
+                    compression="lz4",
+                    store_decimal_as_integer=True,
+                    write_page_checksum=True,
+                    use_dictionary=_few_values(table),
+                    write_statistics=[TABLES[table].ordered_by or ""],
+                )
+            except OSError as error:
+                if error.errno != errno.EMFILE:
+                    raise
+                raise RunError(
+                    f"A run keeps a file open for each strategy and table, and this process may "
+                    f"not open more than {len(self._open)}. Leave out --trace, run fewer "
+                    "strategies at a time, or raise the limit (ulimit -n)."
+                ) from error
         return self._open[key]
 
     def close(self) -> None:
