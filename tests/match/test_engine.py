@@ -31,6 +31,8 @@ from streaming.jobs.trading_engine import (
     realized_table,
     rollup_table,
 )
+from streaming.jobs.trading_engine.fills import ids_of_texts
+from streaming.rules.ids import text_id
 
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
@@ -421,3 +423,75 @@ def test_orders_without_ids_or_of_two_strategies_are_refused():
     ]
     assert {r["tableName"] for r in plain(refused)} == {"accepted_trade_signal_history"}
     assert row_of(plain(refused)[1])["qty"] == 4
+
+
+def one_by_one(*rows, restored_after=0):
+    """Apply rows in batches of one; give the last one's quarantine and the state."""
+    job, state = engine(), EngineState()
+    for at, one in enumerate(rows):
+        if at == restored_after:
+            state = EngineState.from_bytes(state.to_bytes())
+        job.step(state, batch([one]), Orders(KNOWN), now=NOW)
+        outcome = job.complete(state)
+    return plain(outcome.quarantine), state
+
+
+def test_what_was_realised_before_counts_towards_what_fits():
+    bought = [row("o1", "BUY", at, price="9000000000", fill=str(at)) for at in (1, 2)]
+    sold = [row("o2", "SELL", at, price="0.00000001", fill=str(at)) for at in (3, 4)]
+    quarantine, state = one_by_one(*bought, *sold)
+    assert "takes the realised PnL of its position key past" in quarantine[0]["reason"]
+    assert plain(realized_table(state))[0]["realizedPnl"] == units("-8999999999.99999999")
+    assert plain(rollup_table(state))[0]["netQty"] == units("1")
+
+
+@pytest.mark.parametrize("restored_after", [0, 3])
+def test_fees_of_open_lots_count_towards_what_fits(restored_after):
+    bought = [row("o1", "BUY", at, fee="4900000000", fill=str(at)) for at in (1, 2, 3)]
+    sold = [row("o2", "SELL", at, fill=str(at)) for at in (4, 5, 6)]
+    quarantine, state = one_by_one(*bought, *sold, restored_after=restored_after)
+    assert "takes the fees of its position key past" in quarantine[0]["reason"]
+    assert plain(realized_table(state))[0]["fees"] == units("9800000000")
+
+
+def test_late_fills_that_change_the_average_alone_are_a_change():
+    job, state, known = engine(), EngineState(), Orders(KNOWN)
+    rows = [row("o1", "BUY", 10, "2", "10"), row("o2", "BUY", 11, "2", "20")]
+    job.step(state, batch(rows), known, now=NOW)
+    job.complete(state)
+    (before,) = plain(job.changes(state)[OPEN_POSITIONS_ROLLUP.name].upserts)
+    job.step(
+        state, batch([row("o3", "SELL", 1, "1"), row("o4", "BUY", 2, "1", "40")]), known, now=NOW
+    )
+    (after,) = plain(job.changes(state)[OPEN_POSITIONS_ROLLUP.name].upserts)
+    assert after == before | {"avgPrice": units("22.5")}
+
+
+def test_ids_of_texts_are_the_rules():
+    texts = ["o1", "0123456789abcdef" * 2, "0123456789ABCDEF" * 2, "g" * 32, "\u00e9", "o1", ""]
+    wanted = np.array([text_id(text) for text in texts], np.uint64)
+    column = pa.array(["x" * 40, *texts], pa.string()).slice(1)
+    assert (ids_of_texts(column) == wanted).all()
+    assert (ids_of_texts(column.slice(1, 3)) == wanted[1:4]).all()
+    assert (ids_of_texts(column.slice(1, 1)) == wanted[1:2]).all()
+    assert ids_of_texts(column.slice(0, 0)).shape == (0, 2)
+
+
+def test_an_id_of_two_lots_goes_when_the_last_of_them_is_closed():
+    job, state, known = engine(), EngineState(), Orders(KNOWN)
+    steps = [
+        [row("o1", "BUY", 0, "1"), row("o1", "BUY", 8 * 86_400, "2")],
+        [row("o2", "SELL", 9 * 86_400, "1")],
+        [row("o3", "SELL", 10 * 86_400, "2")],
+    ]
+    held: dict[str, int] = {}
+    seen = []
+    for rows in steps:
+        job.step(state, batch(rows), known, now=NOW)
+        job.complete(state)
+        change = job.changes(state)[OPEN_POSITIONS_LOTS.name]
+        for gone in plain(change.deletes):
+            del held[gone["lotId"]]
+        held |= {lot["lotId"]: lot["qtyRem"] for lot in plain(change.upserts)}
+        seen.append(list(held.values()))
+    assert seen == [[units("2")], [units("2")], []]

@@ -39,7 +39,7 @@ class Change(NamedTuple):
 class Latest(NamedTuple):
     """The latest tables as numbers.
 
-    Of open lots, by sequence number: `ref`, `key`, `ids` uint64[n, 2], `remaining`, `updated`.
+    Of open lots, by sequence number: `ref`, `key`, `ids` uint64[n, 2], `remaining`.
     Of position keys: `net`, `average`, `last_fill`, `realized`, `fees`, `last_match`.
     """
 
@@ -47,7 +47,6 @@ class Latest(NamedTuple):
     key: Keys
     ids: Words
     remaining: Int
-    updated: Int
     net: Int
     average: Int
     last_fill: Int
@@ -58,15 +57,14 @@ class Latest(NamedTuple):
 
 def latest(state: "EngineState") -> Latest:
     """Give the latest tables as they stand."""
-    key, lots, at = state.open_lots()
+    key, lots, _ = state.open_lots()
     order = np.argsort(lots["ref"])
-    lots, at = lots[order], at[order]
+    lots = lots[order]
     return Latest(
         lots["ref"],
         key[order],
         np.stack([lots["id_high"], lots["id_low"]], axis=1),
         lots["remaining"],
-        state.openings.updated[at],
         state.lots.books["net"].copy(),
         average_prices(state.lots.books),
         state.last_fill.copy(),
@@ -111,20 +109,32 @@ def changes_between(state: "EngineState", then: Latest, now: Latest) -> dict[str
 
 def _lot_changes(state: "EngineState", then: Latest, now: Latest, rank: Int) -> Change:
     gone = np.flatnonzero(~np.isin(then.ref, now.ref, assume_unique=True))
-    gone = gone[np.argsort(rank[then.key[gone]], kind="stable")]
-    deletes = key_columns(state, then.key[gone])
-    deletes["lotId"] = id_text(then.ids[gone])
     place = np.searchsorted(then.ref, now.ref)
     known = np.isin(now.ref, then.ref, assume_unique=True)
     changed = ~known
-    same = place[known]
-    changed[known] = (now.remaining[known] != then.remaining[same]) | (
-        now.updated[known] != then.updated[same]
-    )
+    # Nothing else of a lot changes unless this does.
+    changed[known] = now.remaining[known] != then.remaining[place[known]]
+    # An id that came again after its TTL may be that of a closed lot and of an open one.
+    again = _same_ids(now.ids, then.ids[gone])
+    changed |= again
+    gone = gone[~_same_ids(then.ids[gone], now.ids[again])]
+    gone = gone[np.argsort(rank[then.key[gone]], kind="stable")]
+    deletes = key_columns(state, then.key[gone])
+    deletes["lotId"] = id_text(then.ids[gone])
     key, lots, at = state.open_lots()
     wanted = np.flatnonzero(np.isin(lots["ref"], now.ref[changed]))
     wanted = wanted[np.argsort(rank[key[wanted]], kind="stable")]
     return Change(lot_rows(state, key[wanted], lots[wanted], at[wanted]), pa.table(deletes))
+
+
+def _same_ids(ids: Words, others: Words) -> NDArray[np.bool_]:
+    """Tell which ids are among others."""
+    same = np.isin(ids[:, 0], others[:, 0])
+    if same.any():
+        among = set(map(tuple, others.tolist()))
+        candidates = np.flatnonzero(same)
+        same[candidates] = [tuple(one) in among for one in ids[candidates].tolist()]
+    return same
 
 
 def _on_keys(then: Latest, keys: int) -> Latest:
