@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streaming.errors import StateError
-from streaming.rules.bars import Bars, Float, Int, no_bars
+from streaming.rules.bars import Bars, Float, Int, no_bars, plain_bars
 from streaming.rules.indicators import VERSION, Feature, SeriesState, new_series
-from streaming.rules.indicators.series import advance_held, bars_of, plain_bars
+from streaming.rules.indicators.series import advance_held
 from streaming.rules.state import pack, unpack
 from streaming.rules.timeframes import TIMEFRAMES, aggregate, check_timeframe
 
@@ -124,7 +124,7 @@ class IndicatorState:
         state.clock = facts["clock"]
         for name, timeframe in state._timeframes.items():
             partial, tail = (
-                bars_of([*arrays[f"{name}.{kind}"], arrays[f"{name}.{kind}.volume"]])
+                Bars._make([*arrays[f"{name}.{kind}"], arrays[f"{name}.{kind}.volume"]])
                 for kind in ("partial", "tail")
             )
             timeframe.partial = partial

@@ -65,3 +65,14 @@ def join_bars(parts: list[Bars]) -> Bars:
         return no_bars()
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     return Bars._make(columns)
+
+
+def plain_bars(bars: Bars) -> Bars:
+    """Give the bars as read-only contiguous columns: one kind, so one compiled kernel."""
+    columns = []
+    for name, column in zip(Bars._fields, bars, strict=True):
+        kind = np.float64 if name == "volume" else np.int64
+        view = np.ascontiguousarray(column, kind).view()
+        view.flags.writeable = False
+        columns.append(view)
+    return Bars._make(columns)

@@ -10,8 +10,7 @@ from difflib import get_close_matches
 import numpy as np
 
 from streaming.errors import SettingsError
-from streaming.rules.bars import MINUTE_US, Bars, no_bars
-from streaming.rules.indicators.series import bars_of, plain_bars
+from streaming.rules.bars import MINUTE_US, Bars, no_bars, plain_bars
 
 TIMEFRAMES = {"M1": 1, "M5": 5, "M15": 15, "H1": 60, "H4": 240, "D1": 1440}
 """Minutes of each timeframe."""
@@ -70,12 +69,12 @@ def aggregate(partial: Bars, bars: Bars, complete_to: int, minutes: int) -> tupl
     length = minutes * MINUTE_US
     ends = [int(part.ts[at]) for part in (partial, bars) if len(part) for at in (0, -1)]
     size = min(len(partial) + len(bars), (ends[-1] - ends[0]) // length + 2)
-    merged = bars_of(np.empty(size, column.dtype) for column in no_bars())
+    merged = Bars._make(np.empty(size, column.dtype) for column in no_bars())
     for column, before in zip(merged, partial, strict=True):
         column[: len(before)] = before
     count = merge_bars(plain_bars(bars), length, len(partial), merged)
     clock = max(complete_to, int(bars.ts[-1])) if len(bars) else complete_to
     done = count if merged.ts[count - 1] <= clock else count - 1
     # A copy, so that one waiting row does not hold a whole batch in memory.
-    rest = bars_of(column[done:count].copy() for column in merged)
+    rest = Bars._make(column[done:count].copy() for column in merged)
     return merged.rows(0, done), rest

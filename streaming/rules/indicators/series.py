@@ -14,12 +14,12 @@ A kernel is called as `fn(bars, first, seen, params, state, out)`:
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from streaming.errors import StateError
-from streaming.rules.bars import Bars, Float, join_bars, no_bars
+from streaming.rules.bars import Bars, Float, join_bars, no_bars, plain_bars
 from streaming.rules.indicators.names import Feature
 from streaming.rules.indicators.registry import BY_FEATURE, Numbers
 
@@ -189,23 +189,7 @@ def _check_features(state: SeriesState, features: Iterable[Feature]) -> None:
         )
 
 
-def bars_of(columns: Iterable[Any]) -> Bars:
-    """Give six columns as Bars (whose own `_make` fails: its length is that of the rows)."""
-    return Bars(*columns)
-
-
-def plain_bars(bars: Bars) -> Bars:
-    """Give the bars as read-only contiguous columns: one kind, so one compiled kernel."""
-    columns = []
-    for name, column in zip(Bars._fields, bars, strict=True):
-        kind = np.float64 if name == "volume" else np.int64
-        view = np.ascontiguousarray(column, kind).view()
-        view.flags.writeable = False
-        columns.append(view)
-    return bars_of(columns)
-
-
 def _newest(bars: Bars, count: int) -> Bars:
     """Copy the last rows, so that the batch they come from can be freed."""
     start = max(len(bars) - count, 0)
-    return bars_of(column[start:].copy() for column in bars)
+    return Bars._make(column[start:].copy() for column in bars)
