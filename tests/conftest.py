@@ -12,3 +12,45 @@ def real_bars_folder() -> Path:
     if not folder.is_dir():
         pytest.skip(f"NO REAL BARS: {folder} is not there, so nothing is tested on real data")
     return folder
+
+
+_MANY = 200
+
+
+def pytest_assertrepr_compare(op, left, right):
+    """Tell where two large values begin to differ.
+
+    pytest would print and compare all of both, which for the rows of a run takes minutes
+    and gigabytes.
+    """
+    if op == "==" and type(left) is type(right) and _size(left) + _size(right) > _MANY:
+        return ["equal values, but for the first difference:", *_difference(left, right, "")]
+    return None
+
+
+def _size(value):
+    if isinstance(value, dict):
+        return len(value) + sum(map(_size, value.values()))
+    if isinstance(value, list | tuple):
+        return len(value) + sum(map(_size, value[:_MANY]))
+    return len(value) if isinstance(value, str | bytes) else 1
+
+
+def _difference(left, right, path):
+    if isinstance(left, dict) and isinstance(right, dict):
+        for key in [*left, *(key for key in right if key not in left)]:
+            if key not in left or key not in right:
+                side = "left" if key in left else "right"
+                return [f"at {path or 'the top'}: key {key!r} is only on the {side}"]
+            if left[key] != right[key]:
+                return _difference(left[key], right[key], f"{path}[{key!r}]")
+    if isinstance(left, list | tuple) and isinstance(right, list | tuple):
+        for place, (one, other) in enumerate(zip(left, right, strict=False)):
+            if one != other:
+                return _difference(one, other, f"{path}[{place}]")
+        return [f"at {path or 'the top'}: {len(left)} against {len(right)} items"]
+    return [
+        f"at {path or 'the top'}:",
+        f"  left:  {repr(left)[:500]}",
+        f"  right: {repr(right)[:500]}",
+    ]
