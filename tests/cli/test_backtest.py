@@ -1,63 +1,22 @@
-"""`trading backtest`, `trading runs` and `trading market` from the outside."""
+"""`trading backtest` from the outside: what it prints, keeps and refuses."""
 
 import json
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from runtimes.markets import day_market, lake_of, single, us
+from runtimes.markets import single, us
 
-from streaming import cli
+from streaming.cli.times import to_micros
 from streaming.jobs.strategies import STRATEGIES
-from streaming.lake import Lake
 from streaming.runtimes.runs import find_run, runs
+
+from .words import as_json
 
 NAMES = "ema_cross,roc_momentum"
 STEMS = ("backtest", "runs", "market")
-
-
-@pytest.fixture(scope="module")
-def market():
-    return day_market(2, 400, 3)
-
-
-@pytest.fixture(scope="module")
-def lake(market, tmp_path_factory) -> Lake:
-    return lake_of(tmp_path_factory.mktemp("cli"), market)
-
-
-@pytest.fixture
-def own_lake(market, tmp_path) -> Lake:
-    return lake_of(tmp_path / "lake", market)
-
-
-@pytest.fixture
-def trading(monkeypatch, capsys, tmp_path):
-    """Run `trading` with words; give (exit code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setenv("TERMINAL_WIDTH", "200")
-    before = signal.getsignal(signal.SIGTERM)
-
-    def run(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["trading", *map(str, words)])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        output, errors = capsys.readouterr()
-        return int(end.value.code or 0), output, errors
-
-    yield run
-    signal.signal(signal.SIGTERM, before)
-
-
-def as_json(answer: tuple[int, str, str]):
-    code, output, errors = answer
-    assert code == 0, errors
-    assert errors == ""
-    return json.loads(output)
 
 
 class TestBacktest:
@@ -288,76 +247,8 @@ class TestTimes:
         ],
     )
     def test_they_are_utc_unless_they_say_otherwise(self, text, wanted):
-        from streaming.cli.times import to_micros
-
         assert to_micros(text, "--start") == us(wanted)
         assert to_micros(None, "--start") is None
-
-
-class TestRuns:
-    @pytest.fixture
-    def two(self, trading, own_lake):
-        words = ("backtest", "--lake", own_lake.root, "--json", "--strategies")
-        return [
-            as_json(trading(*words, NAMES, "--run-id", "both")),
-            as_json(trading(*words, "ema_cross", "--fee-bps", "5", "--run-id", "dear")),
-        ]
-
-    def test_an_empty_lake_has_none(self, trading, tmp_path):
-        assert as_json(trading("runs", "--lake", tmp_path, "--json")) == []
-        assert trading("runs", "--lake", tmp_path)[0] == 0
-
-    def test_all_of_them(self, trading, own_lake, two):
-        found = as_json(trading("runs", "--lake", own_lake.root, "--json"))
-        assert {one["runId"]: one["name"] for one in found} == {
-            one["runId"]: one["name"] for one in two
-        }
-        code, output, _ = trading("runs", "--lake", own_lake.root)
-        assert code == 0
-        for one in two:
-            assert one["runId"] in output
-            assert one["name"] in output
-
-    def test_one_of_them_with_what_defines_it(self, trading, own_lake, two):
-        code, output, _ = trading("runs", "--lake", own_lake.root, "dear")
-        assert code == 0
-        for word in ("What defines it", "account.fee_rate", "50000", "strategy ema_cross", "fast="):
-            assert word in output
-        assert as_json(trading("runs", "--lake", own_lake.root, "dear", "--json")) == [two[1]]
-
-    def test_two_of_them_side_by_side(self, trading, own_lake, two):
-        code, output, _ = trading("runs", "--lake", own_lake.root, "both", two[1]["runId"][:10])
-        assert code == 0
-        for word in ("Side by side", "What differs", "account.fee_rate", "both", "dear"):
-            assert word in output
-        assert "account.capital" not in output
-        found = as_json(trading("runs", "--lake", own_lake.root, "both", "dear", "--json"))
-        assert found == two
-
-    def test_an_unknown_one(self, trading, own_lake, two):
-        code, output, errors = trading("runs", "--lake", own_lake.root, "deer")
-        assert (code, output) == (1, "")
-        assert "has no run 'deer'. Near: dear" in errors
-
-    def test_a_damaged_one(self, trading, own_lake, two):
-        (Path(two[0]["folder"]) / "run.json").write_text("{")
-        code, _, errors = trading("runs", "--lake", own_lake.root)
-        assert code == 1
-        assert two[0]["runId"] in errors
-        assert "is damaged" in errors
-
-
-class TestMarket:
-    def test_the_same_seed_gives_the_same_files(self, trading, tmp_path):
-        words = ("--symbols", "2", "--days", "2", "--json")
-        one = as_json(trading("market", "--out", tmp_path / "a", *words, "--seed", "3"))
-        two = as_json(trading("market", "--out", tmp_path / "b", *words, "--seed", "3"))
-        other = as_json(trading("market", "--out", tmp_path / "c", *words, "--seed", "4"))
-        contents = [[Path(name).read_bytes() for name in files] for files in (one, two, other)]
-        assert contents[0] == contents[1] != contents[2]
-        code, _, errors = trading("market", "--out", tmp_path / "d", "--days", "1")
-        assert code == 0
-        assert f"files in {tmp_path / 'd'}" in errors
 
 
 def test_metrics_say_what_the_run_says(trading, own_lake):

@@ -11,6 +11,7 @@ import json
 import os
 import random
 import resource
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -41,6 +42,8 @@ def main() -> int:
     os.environ |= {"NUMBA_DISABLE_JIT": "1", "HYPOTHESIS_PROFILE": "mutants"}
     # A mutant that never stops taking memory must not take the machine's.
     resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
+    # On an interrupt mutmut stops what it started, and the folder goes.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     home = Path.cwd()
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         shadow.build(Path(folder), tuple(asked.only or shadow.TARGETS), asked.deselect)
@@ -49,8 +52,8 @@ def main() -> int:
             mutants = _run(asked.sample, asked.seed, asked.jobs, asked.stock)
         finally:
             os.chdir(home)
-    equivalent = report.read_equivalent()
-    result = report.scores(mutants, set(equivalent))
+    equivalent = report.read_equivalent(report.EQUIVALENT.read_text())
+    result = report.scores(mutants, equivalent)
     print(report.text(mutants, equivalent))
     if target:
         rows = [asdict(mutant) for mutant in mutants]

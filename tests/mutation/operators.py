@@ -56,8 +56,10 @@ _TWINS = {
     "OVERFLOW": "LIMIT",
 }
 
-# The order of their arguments means nothing.
-_SYMMETRIC = {"min", "max", "minimum", "maximum", "mul_wide", "times", "value"}
+# The order of their arguments means nothing, or for the last three nothing among amounts that
+# are not negative.
+_SYMMETRIC = {"min", "max", "minimum", "maximum", "mul_wide", "times"}
+_SYMMETRIC |= {"value", "fraction_of", "target_notional"}
 _MOST_ARGUMENTS = 4
 
 

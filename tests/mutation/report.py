@@ -2,10 +2,15 @@
 
 import ast
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 EQUIVALENT = Path(__file__).with_name("equivalent.txt")
+
+RULES = "streaming/rules/"
+
+Identity = tuple[str, str, str, str]
 
 KILLED = ("killed", "timeout", "segfault")
 
@@ -14,7 +19,7 @@ KILLED = ("killed", "timeout", "segfault")
 class Mutant:
     """One mutant: where it is, what it changes, and its verdict.
 
-    `before` and `after` are the changed lines, without what they share at both ends.
+    `before` and `after` are the changed lines without indentation, joined by " // ".
     """
 
     name: str
@@ -27,7 +32,7 @@ class Mutant:
     seconds: float
 
     @property
-    def identity(self) -> tuple[str, str, str, str]:
+    def identity(self) -> Identity:
         """Name it across versions in which it stands on other lines."""
         return (self.file, self.function, self.before, self.after)
 
@@ -48,7 +53,7 @@ def changed_lines(diff: str) -> tuple[int, str, str]:
             after.append(text[1:].strip())
         if not text.startswith("+"):
             line += 1
-    return first, "\n".join(before), "\n".join(after)
+    return first, " // ".join(before), " // ".join(after)
 
 
 def function_lines(source: str) -> dict[str, int]:
@@ -64,27 +69,29 @@ def function_lines(source: str) -> dict[str, int]:
     return found
 
 
-def read_equivalent() -> dict[tuple[str, str, str, str], str]:
+def read_equivalent(text: str) -> dict[Identity, str]:
     """Read the mutants that a person judged equivalent: identity -> reason.
 
-    Entries are divided by blank lines: `file: function`, lines that start with - and +, and
-    the reason after =. Lines that start with # are remarks.
+    Entries are divided by blank lines: `file: function`, the line as it is after -, what
+    mutants make of it after + (each + is one mutant), the reason after =. Lines that start
+    with # are remarks.
     """
     entries = {}
-    for block in EQUIVALENT.read_text().split("\n\n"):
+    for block in text.split("\n\n"):
         lines = [line for line in block.splitlines() if line.strip() and not line.startswith("#")]
         if not lines:
             continue
         file, function = lines[0].split(": ")
-        marked = {
-            mark: "\n".join(line[1:].strip() for line in lines[1:] if line.startswith(mark))
-            for mark in "-+="
-        }
-        entries[file, function, marked["-"], marked["+"]] = marked["="]
+        marked: dict[str, list[str]] = {"-": [], "+": [], "=": []}
+        for line in lines[1:]:
+            marked[line[0]].append(line[1:].strip())
+        (before,) = marked["-"]
+        for after in marked["+"]:
+            entries[f"{RULES}{file}", function, before, after] = " ".join(marked["="])
     return entries
 
 
-def scores(mutants: list[Mutant], judged: set[tuple[str, str, str, str]]) -> dict[str, float]:
+def scores(mutants: list[Mutant], judged: Collection[Identity]) -> dict[str, float]:
     """Give the share killed: of all, and of those that are not judged equivalent."""
     killed = sum(m.verdict in KILLED for m in mutants)
     equivalent = sum(m.verdict not in KILLED and m.identity in judged for m in mutants)
@@ -99,15 +106,14 @@ def scores(mutants: list[Mutant], judged: set[tuple[str, str, str, str]]) -> dic
     }
 
 
-def text(mutants: list[Mutant], equivalent: dict[tuple[str, str, str, str], str]) -> str:
+def text(mutants: list[Mutant], equivalent: dict[Identity, str]) -> str:
     """Write the report."""
     out = []
     for mutant in sorted(mutants, key=lambda m: (m.file, m.line, m.name)):
         if mutant.verdict in KILLED:
             continue
         out += [f"{mutant.file}:{mutant.line} {mutant.function}: {mutant.verdict}"]
-        out += [f"    - {line}" for line in mutant.before.splitlines()]
-        out += [f"    + {line}" for line in mutant.after.splitlines()]
+        out += [f"    - {mutant.before}", f"    + {mutant.after}"]
         if mutant.identity in equivalent:
             out += [f"    = equivalent: {equivalent[mutant.identity]}"]
         out += [""]
@@ -116,7 +122,7 @@ def text(mutants: list[Mutant], equivalent: dict[tuple[str, str, str, str], str]
         by_file.setdefault(mutant.file, Counter())[mutant.verdict in KILLED] += 1
     for file, count in sorted(by_file.items()):
         out += [f"{file:36} {count[True]:4} of {count.total():4} killed"]
-    result = scores(mutants, set(equivalent))
+    result = scores(mutants, equivalent)
     seconds = sum(m.seconds for m in mutants) / len(mutants)
     out += [
         "",

@@ -175,8 +175,8 @@ def test_the_snapshot_at_the_end_is_what_is_open_at_the_last_prices(tmp_path):
 
 @pytest.mark.slow
 def test_random_settings_on_random_markets(tmp_path):
-    """A market with its settings is worth some four hundred of the soak's sequences."""
-    for seed in range(max(1, int(os.environ.get("SOAK", "4000")) // 400)):
+    """A market with its settings is worth some thousand of the soak's sequences."""
+    for seed in range(max(1, int(os.environ.get("SOAK", "4000")) // 1000)):
         rng = Random(seed)
         rules = {
             "gate": {

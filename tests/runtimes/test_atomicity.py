@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from streaming.errors import LakeError, RunError
-from streaming.lake import Lake
+from streaming.lake import Lake, atomic
 from streaming.runtimes.backtest import run as runtime
 from streaming.runtimes.backtest import run_backtest
 from streaming.runtimes.backtest.store import RunWriter, new_run
@@ -158,7 +159,9 @@ class TestTwoAtOnce:
             if barrier is not None:
                 barrier.wait()
 
-    def test_none_fails_and_the_fullest_stays(self, tmp_path):
+    def test_none_fails_and_the_fullest_stays(self, tmp_path, monkeypatch):
+        # Between looking whether there is one already and taking its name.
+        monkeypatch.setattr(atomic, "_flush", lambda path: time.sleep(0.002))
         for _ in range(8):
             shutil.rmtree(tmp_path / "runs", ignore_errors=True)
             barrier = threading.Barrier(4)

@@ -1,6 +1,7 @@
 """The cut law for whole backtests: windows, resumed, give the rows of one run over all of them."""
 
 import os
+from decimal import Decimal
 from random import Random
 
 import pytest
@@ -83,6 +84,9 @@ def assert_continuous(made: list[Run], one: Run) -> None:
         mine = [other.facts["figures"][strategy] for other in made]
         for count in COUNTS:
             assert sum(part[count] for part in mine) == figures[count], (strategy, count)
+        for amount in ("netPnl", "fees"):
+            added = sum(Decimal(part[amount]) for part in mine)
+            assert added == Decimal(figures[amount]), (strategy, amount)
         for code, total in figures["signals"].items():
             assert sum(part["signals"][code] for part in mine) == total, (strategy, code)
 
@@ -203,6 +207,7 @@ def test_bars_that_come_late_but_after_the_last_known_are_not_lost(market, tmp_p
     lake_of(tmp_path, market)
     two = run(grown, STRATEGIES, resume=one.id, layout="shared", settings=SHORTS)
     assert_continuous([one, two], whole("shared"))
+    assert two.facts["window"]["start"] == "2024-02-10T00:00:00Z"
 
 
 @pytest.mark.parametrize("rows", [1, 700, 10**9])
@@ -230,8 +235,8 @@ def test_blocks_change_nothing(whole, monkeypatch, tmp_path, market, block):
 
 @pytest.mark.slow
 def test_random_cuts_on_random_markets(tmp_path):
-    """A market with its windows is worth some two thousand of the soak's sequences."""
-    for seed in range(max(2, int(os.environ.get("SOAK", "4000")) // 2000)):
+    """A market with its windows is worth some five thousand of the soak's sequences."""
+    for seed in range(max(2, int(os.environ.get("SOAK", "4000")) // 5000)):
         rng = Random(seed)
         layout = rng.choice(["per-strategy", "shared"])
         rules = settings_of(

@@ -37,8 +37,8 @@ TIMES = {
 
 
 def seeds(few: int) -> list:
-    """Seeds: a few in every run of the tests, and more, each worth a thousand of the soak's."""
-    more = int(os.environ.get("SOAK", "4000")) // 1000
+    """Seeds: a few in every run of the tests, and more, each worth five thousand of the soak's."""
+    more = int(os.environ.get("SOAK", "4000")) // 5000
     return [*range(few), *(pytest.param(s, marks=pytest.mark.slow) for s in range(few, few + more))]
 
 

@@ -1,0 +1,103 @@
+"""Sizes of single signals at the edges of each rule (found by mutants that survived)."""
+
+import numpy as np
+import pytest
+
+from streaming.rules.decisions import Signals, decide
+from streaming.rules.fifo import BOOK, LOT
+from streaming.rules.gate import BELOW_MIN_QTY, BUDGET_EXCEEDED, NO_OPEN_POSITION, new_gates
+from streaming.rules.holdings import Holdings, Instruments, Rules
+from streaming.rules.money import LIMIT, SCALE
+
+
+def decided(
+    buys,
+    *,
+    held=0,
+    ordered=0,
+    hint=SCALE,
+    lot=1,
+    least=0,
+    capital=1000 * SCALE,
+    weight=SCALE,
+    price=SCALE,
+):
+    """Decide one signal of one strategy on one symbol: (units or negated code, opens)."""
+    signals = Signals(
+        np.array([60]),
+        np.array([0], np.int32),
+        np.array([0], np.int32),
+        np.array([buys]),
+        np.array([hint]),
+        np.array([weight]),
+        np.array([0]),
+        np.array([price]),
+    )
+    books = np.zeros(1, BOOK)
+    books["net"] = held
+    live = np.array([ordered])
+    state = Holdings(
+        books,
+        np.zeros(0, LOT),
+        np.array([-1, 0]),
+        np.zeros((1, 2), np.uint64),
+        np.zeros(1, np.int64),
+        live,
+        live,
+        np.zeros(2, np.int64),
+    )
+    gates = new_gates(1, 1)
+    gates.holders[0, 0] = gates.opened[0] = gates.taken[0] = int(held != 0)
+    rules = Rules(1, 1, 1, 60, 0, capital, -1, -1, -1, 0, 0)
+    facts = Instruments(*(np.array([fact]) for fact in (lot, least, 0, SCALE)))
+    units, opens = decide(signals, 0, 0, rules, facts, gates, state)
+    return int(units), bool(opens)
+
+
+# A SELL against a long and a BUY against a short are sized alike.
+AGAINST = pytest.mark.parametrize(("buys", "side"), [(False, 1), (True, -1)])
+
+
+@AGAINST
+def test_the_whole_position_goes_whatever_the_lot_size(buys, side):
+    # A position may be no multiple of the lot: the lot size may have changed since.
+    assert decided(buys, held=side * 15, lot=10) == (15, False)
+    assert decided(buys, held=side * 15, lot=10, hint=SCALE - 1) == (10, False)
+
+
+@AGAINST
+def test_a_part_that_rounds_to_nothing_is_below_the_least(buys, side):
+    assert decided(buys, held=side * 15, lot=10, hint=SCALE // 2) == (-BELOW_MIN_QTY, False)
+    assert decided(buys, held=side * 1, hint=SCALE // 2) == (-BELOW_MIN_QTY, False)
+
+
+@AGAINST
+def test_less_than_the_least_goes_only_where_it_is_all_that_is_left(buys, side):
+    assert decided(buys, held=side * 15, least=20) == (15, False)
+    assert decided(buys, held=side * 15, ordered=10, least=20) == (5, False)
+    part = SCALE // 5 * 2  # 6 of 15
+    assert decided(buys, held=side * 15, ordered=9, hint=part, least=20) == (6, False)
+    assert decided(buys, held=side * 15, ordered=8, hint=part, least=20) == (-BELOW_MIN_QTY, False)
+    assert decided(buys, held=side * 15, hint=part, least=6) == (6, False)
+    assert decided(buys, held=side * 15, hint=part, least=7) == (-BELOW_MIN_QTY, False)
+
+
+@pytest.mark.parametrize(
+    ("buys", "side", "code"), [(False, 1, NO_OPEN_POSITION), (True, -1, BUDGET_EXCEEDED)]
+)
+def test_nothing_is_left_of_what_is_ordered_away(buys, side, code):
+    assert decided(buys, held=side * 15, ordered=15) == (-code, False)
+    assert decided(buys, held=side * 15, ordered=14) == (1, False)
+
+
+def test_a_target_that_does_not_fit_is_refused_for_the_budget():
+    most = LIMIT - 1
+    assert decided(True, capital=most, weight=SCALE) == (most, True)
+    assert decided(True, capital=most, weight=2 * SCALE) == (-BUDGET_EXCEEDED, True)
+
+
+def test_nothing_bought_is_below_the_least_even_of_nothing():
+    assert decided(True, capital=9, lot=10) == (-BELOW_MIN_QTY, True)
+    assert decided(True, capital=10, lot=10) == (10, True)
+    assert decided(True, capital=10, lot=10, least=10) == (10, True)
+    assert decided(True, capital=10, lot=10, least=11) == (-BELOW_MIN_QTY, True)
