@@ -16,6 +16,19 @@ if TYPE_CHECKING:
     from streaming.runtimes.runs import Run
 
 
+_FIGURES = (
+    "trades",
+    "net PnL",
+    "return",
+    "Sharpe",
+    "max drawdown",
+    "fees",
+    "orders",
+    "rejected",
+    "cancelled",
+)
+
+
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
     app.command("backtest")(backtest)
@@ -202,30 +215,9 @@ def print_summary(found: "Sequence[Run]") -> None:
         print_table(
             f"Run {run.label}: {definition['layout']}, {len(definition['symbols'])} symbols, "
             f"{window['start']} to {window['completeTo']}",
-            [
-                "strategy",
-                "trades",
-                "net PnL",
-                "return",
-                "Sharpe",
-                "max drawdown",
-                "fees",
-                "orders",
-                "rejected",
-                "cancelled",
-            ],
+            ["strategy", *_FIGURES],
             lines,
-            right=[
-                "trades",
-                "net PnL",
-                "return",
-                "Sharpe",
-                "max drawdown",
-                "fees",
-                "orders",
-                "rejected",
-                "cancelled",
-            ],
+            right=_FIGURES,
             caption="realised; Sharpe annualised over calendar days",
         )
 
