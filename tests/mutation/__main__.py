@@ -23,6 +23,7 @@ from tests.mutation import report, shadow
 
 _MOST_MEMORY = 8 << 30
 _SKIPPED = 34  # mutmut's exit code of a mutant that is not to be run
+_INTERRUPTED = 2
 
 
 def main() -> int:
@@ -42,8 +43,7 @@ def main() -> int:
     os.environ |= {"NUMBA_DISABLE_JIT": "1", "HYPOTHESIS_PROFILE": "mutants"}
     # A mutant that never stops taking memory must not take the machine's.
     resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
-    # On an interrupt mutmut stops what it started, and the folder goes.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _stop)
     home = Path.cwd()
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         shadow.build(Path(folder), tuple(asked.only or shadow.TARGETS), asked.deselect)
@@ -59,6 +59,16 @@ def main() -> int:
         rows = [asdict(mutant) for mutant in mutants]
         target.write_text(json.dumps({**result, "seed": asked.seed, "rows": rows}, indent=1))
     return int(result["score_without_equivalent"] < asked.least)
+
+
+_OWN = os.getpid()
+
+
+def _stop(*_: object) -> None:
+    """Stop as on an interrupt, where mutmut stops what it started and the folder goes."""
+    if os.getpid() == _OWN:
+        raise KeyboardInterrupt
+    os._exit(_INTERRUPTED)
 
 
 def _run(sample: int, seed: int, jobs: int, stock: bool) -> list[report.Mutant]:

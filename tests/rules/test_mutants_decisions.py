@@ -5,7 +5,13 @@ import pytest
 
 from streaming.rules.decisions import Signals, decide
 from streaming.rules.fifo import BOOK, LOT
-from streaming.rules.gate import BELOW_MIN_QTY, BUDGET_EXCEEDED, NO_OPEN_POSITION, new_gates
+from streaming.rules.gate import (
+    BELOW_MIN_QTY,
+    BUDGET_EXCEEDED,
+    NO_OPEN_POSITION,
+    OPEN_LIMIT_EXCEEDED,
+    new_gates,
+)
 from streaming.rules.holdings import Holdings, Instruments, Rules
 from streaming.rules.money import LIMIT, SCALE
 
@@ -21,6 +27,7 @@ def decided(
     capital=1000 * SCALE,
     weight=SCALE,
     price=SCALE,
+    most=1,
 ):
     """Decide one signal of one strategy on one symbol: (units or negated code, opens)."""
     signals = Signals(
@@ -48,7 +55,7 @@ def decided(
     )
     gates = new_gates(1, 1)
     gates.holders[0, 0] = gates.opened[0] = gates.taken[0] = int(held != 0)
-    rules = Rules(1, 1, 1, 60, 0, capital, -1, -1, -1, 0, 0)
+    rules = Rules(most, 1, 1, 60, 0, capital, -1, -1, -1, 0, 0)
     facts = Instruments(*(np.array([fact]) for fact in (lot, least, 0, SCALE)))
     units, opens = decide(signals, 0, 0, rules, facts, gates, state)
     return int(units), bool(opens)
@@ -101,3 +108,8 @@ def test_nothing_bought_is_below_the_least_even_of_nothing():
     assert decided(True, capital=10, lot=10) == (10, True)
     assert decided(True, capital=10, lot=10, least=10) == (10, True)
     assert decided(True, capital=10, lot=10, least=11) == (-BELOW_MIN_QTY, True)
+
+
+def test_what_is_refused_would_have_opened():
+    assert decided(True, most=0) == (-OPEN_LIMIT_EXCEEDED, True)
+    assert decided(False) == (-NO_OPEN_POSITION, True)
