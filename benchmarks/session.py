@@ -35,7 +35,7 @@ class Contender:
         `project`, or a peer's environment.
     module : str
         Module below `benchmarks` that serves the measurement; or, with `whole`, the code
-        of a process that is timed from its start to its end.
+        of a process that is timed from its start to the first line it prints.
     arguments : dict
         Options of the module.
     """
@@ -138,7 +138,7 @@ class Served:
 
 
 class Whole:
-    """A contender whose whole process is timed."""
+    """A contender that is timed from the start of its process to its first line."""
 
     def __init__(self, contender: Contender, python: Path) -> None:
         self.command = [str(python), "-c", contender.module]
@@ -149,22 +149,29 @@ class Whole:
         return {"units": 1, "inputs": "", "versions": {}}
 
     def turn(self) -> dict[str, Any]:
-        """Run once; what it prints last is its result."""
+        """Run once; CPU time is that of the whole process, with its end."""
         with self.log.open("w+") as log:
             start = time.perf_counter()
             process = subprocess.Popen(
-                self.command, stdout=log, stderr=log, cwd=ROOT, env={**os.environ, **QUIET}
+                self.command,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                cwd=ROOT,
+                env={**os.environ, **QUIET, "PYTHONUNBUFFERED": "1"},
             )
+            with process.stdout:
+                line = process.stdout.readline()
+                wall = time.perf_counter() - start
             _, status, usage = os.wait4(process.pid, 0)
-            wall = time.perf_counter() - start
             process.returncode = os.waitstatus_to_exitcode(status)
             log.seek(0)
-            lines = log.read().strip().splitlines() or [""]
-        if process.returncode:
-            raise ContenderError(f"{lines[-1]} (log: {self.log.relative_to(ROOT)})")
+            said = log.read().strip().splitlines() or [""]
+        if process.returncode or not line:
+            raise ContenderError(f"{said[-1]} (log: {self.log.relative_to(ROOT)})")
         peak = usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
         cpu = usage.ru_utime + usage.ru_stime
-        return {"wall": wall, "cpu": cpu, "peak_mib": peak, "facts": {"printed": lines[-1]}}
+        return {"wall": wall, "cpu": cpu, "peak_mib": peak, "facts": {"printed": line.strip()}}
 
     def __enter__(self) -> Self:
         return self

@@ -53,10 +53,10 @@ def _match_arrays(outcome: Outcome) -> MatchArrays:
     return MatchArrays(
         ts=outcome.closed_by["ts"],
         open_ts=outcome.opened_by["ts"],
-        quantity=matches["quantity"],
+        quantity=np.abs(matches["quantity"]),
         gross=matches["pnl"],
         fees=matches["fees"],
-        is_long=matches["direction"] > 0,
+        is_long=matches["quantity"] > 0,
         closing=matches["close_ref"],
     )
 

@@ -40,7 +40,7 @@ def _facts(books: LotBooks, matches: np.ndarray, last_price: np.ndarray) -> dict
     marked = (last_price[key] - lots["price"]) * side * left - fees_left
     return {
         "closing_fills": len(np.unique(matches["close_ref"])),
-        "closed_units": int(matches["quantity"].sum()) / SCALE,
+        "closed_units": int(np.abs(matches["quantity"]).sum()) / SCALE,
         "profit": int((matches["pnl"] - matches["fees"]).sum() + marked.sum()) / SCALE,
     }
 

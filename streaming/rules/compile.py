@@ -17,31 +17,41 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar, cast
 
-import numba
+_COSTLY = ("scipy.linalg", "coverage", "yaml")
+"""What numba tries to import where it is installed, and the rules have no use for.
+
+Together that takes longer than loading all rules from their cache.
+"""
 
 
-def _load_numba_without_scipy() -> None:
-    """Load numba's array functions without letting them import scipy.linalg.
+def _load_numba() -> Any:
+    """Load numba and its array functions, without `_COSTLY` libraries that are not loaded yet.
 
-    They try whether it is there, which takes longer than loading all rules from their
-    cache. Functions that do need it (`np.dot` in compiled code) import it when they are
-    compiled, so nothing is lost to other users of numba in this process.
+    Little is lost to other users of numba in this process: compiled functions that need
+    scipy.linalg (`np.dot`, `np.cov`) import it when they are compiled; `coverage` is found
+    where it measures, because then it is loaded; `yaml` reads a file that few have.
     """
-    hidden = "scipy.linalg"
-    if hidden in sys.modules or "numba.np.arraymath" in sys.modules:
-        return
+    hidden = [name for name in _COSTLY if name not in sys.modules]
+    if Path(".numba_config.yaml").exists() and "yaml" in hidden:
+        hidden.remove("yaml")
+    if "numba.np.arraymath" in sys.modules:
+        return importlib.import_module("numba")
     there = importlib.util.find_spec("scipy") is not None
-    sys.modules[hidden] = None  # type: ignore[assignment]  # None: cannot be imported
+    for name in hidden:
+        sys.modules[name] = None  # type: ignore[assignment]  # None: cannot be imported
     try:
+        loaded = importlib.import_module("numba")
         arrays: Any = importlib.import_module("numba.np.arraymath")
     finally:
-        del sys.modules[hidden]
+        for name in hidden:
+            del sys.modules[name]
     # What the trial would have found; compiled np.cov and np.corrcoef ask for it.
     if hasattr(arrays, "_HAVE_BLAS"):
         arrays._HAVE_BLAS = there
+    return loaded
 
 
-_load_numba_without_scipy()
+numba: Any = _load_numba()
 
 _OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
 

@@ -2,8 +2,8 @@
 
 The k-th unit bought meets the k-th unit sold of the same position key, whatever the sizes
 of the fills, long or short, through zero and back; so a fill may be cut anywhere without
-changing PnL. Lots of one key are chained, oldest first, one cache line each; freed ones are
-used again first, so that what is open stays near the processor.
+changing PnL. Lots of one key are chained, oldest first; freed ones are used again first, so
+that what is open stays near the processor.
 """
 
 import numpy as np
@@ -26,9 +26,10 @@ LOT = np.dtype(
         ("next", "<i8"),  # place of the next younger lot of the key, or of the next free one
         ("id_high", "<u8"),
         ("id_low", "<u8"),
+        ("carried", "<i8"),  # the share of the fee that the units matched so far have carried
     ]
 )
-"""An open lot: what is left of one fill. One cache line."""
+"""An open lot: what is left of one fill."""
 
 BOOK = np.dtype(
     [
@@ -47,10 +48,9 @@ MATCH = np.dtype(
     [
         ("open_ref", "<i8"),
         ("close_ref", "<i8"),
-        ("quantity", "<i8"),
+        ("quantity", "<i8"),  # units x 1e8 with the sign of the fill that opened: > 0 is LONG
         ("pnl", "<i8"),  # gross: R((sell - buy) x quantity x point value)
         ("fees", "<i8"),  # shares of both fills
-        ("direction", "<i8"),  # 1 LONG, -1 SHORT: the side that opened
         ("id_high", "<u8"),
         ("id_low", "<u8"),
     ]
@@ -113,6 +113,7 @@ def match_fill(
     net = book["net"]
     whole = quantity if quantity > 0 else -quantity
     left = whole
+    carried = 0
     high = book["cost_high"]
     low = book["cost_low"]
     if net != 0 and (net > 0) != (quantity > 0):
@@ -120,28 +121,33 @@ def match_fill(
         long = net > 0
         direction = 1 if long else -1
         place = book["oldest"]
-        taken = 0
         while left > 0 and place != NONE:
             lot = lots[place]
             before = lot["remaining"]
             units = min(before, left)
             after = before - units
             left -= units
-            lot_units = lot["quantity"]
-            lot_fee = lot["fee"]
             lot_price = lot["price"]
-            own = share(fee, whole - left, whole)
-            lot_share = share(lot_fee, lot_units - after, lot_units)
-            if before != lot_units:
-                lot_share -= share(lot_fee, lot_units - before, lot_units)
+            # A segment uses up the lot, or the fill, or both; what is used up has carried all
+            # of its fee, so one division does. Which of the two it is, is as good as random:
+            # chosen without a branch, because a wrong guess costs more than the division.
+            lot_ends = after == 0
+            lot_fee = lot["fee"]
+            lot_units = lot["quantity"]
+            part = share(
+                fee if lot_ends else lot_fee,
+                whole - left if lot_ends else lot_units - after,
+                whole if lot_ends else lot_units,
+            )
+            fee_so_far = part if lot_ends else fee
+            lot_fee_so_far = lot_fee if lot_ends else part
             row = out[written]
             row["open_ref"] = lot["ref"]
             row["close_ref"] = ref
-            row["quantity"] = units
+            row["quantity"] = units * direction
             row["pnl"] = value((price - lot_price) * direction, units, point_value)
-            row["fees"] = lot_share + (own - taken)
-            taken = own
-            row["direction"] = direction
+            row["fees"] = (fee_so_far - carried) + (lot_fee_so_far - lot["carried"])
+            carried = fee_so_far
             lot_high = lot["id_high"]
             lot_low = lot["id_low"]
             row["id_high"], row["id_low"] = mix(
@@ -154,7 +160,8 @@ def match_fill(
             cost_high, cost_low = mul_wide(U64(lot_price), U64(units))
             high, low = sub_wide(high, low, cost_high, cost_low)
             lot["remaining"] = after
-            if after == 0:
+            lot["carried"] = lot_fee_so_far
+            if lot_ends:
                 younger = lot["next"]
                 lot["next"] = free[0]
                 free[0] = place
@@ -177,6 +184,7 @@ def match_fill(
         lot["next"] = NONE
         lot["id_high"] = id_high
         lot["id_low"] = id_low
+        lot["carried"] = carried
         if book["count"] == 0:
             book["oldest"] = place
         else:

@@ -15,9 +15,12 @@ matchId       mix(buy fill, sell fill)
 `mix(a, b)` takes 256 bits to 128 with MurmurHash3's 64-bit finaliser F (public domain,
 Austin Appleby), modulo 2**64::
 
-    high = F((a.high ^ C1) + F(b.high + C2) + (b.low * C3))
-    low  = F((a.low  ^ C4) + F(b.low  + C5) + (high * C3))
-    high = F(high ^ (low + C1))
+    high = F((a.high ^ C1) + (b.high * C2) + (b.low * C3))
+    low  = F((a.low  ^ C4) + (b.low  * C5) + (high  * C3))
+    high = high + low
+
+The constants are odd, so every step can be undone: for one `a`, no two `b` give the same
+id, and for one `b` no two `a`. Each bit of either changes half of the bits of `low`.
 """
 
 import hashlib
@@ -61,9 +64,9 @@ def _finalise(x: Number) -> Number:
 @inlined
 def mix(a_high: Number, a_low: Number, b_high: Number, b_low: Number) -> tuple[Number, Number]:
     """Mix two ids (uint64 pairs) into one; the order of the two matters."""
-    high = _finalise(U64(U64((a_high ^ C1) + _finalise(U64(b_high + C2))) + U64(b_low * C3)))
-    low = _finalise(U64(U64((a_low ^ C4) + _finalise(U64(b_low + C5))) + U64(high * C3)))
-    return _finalise(high ^ U64(low + C1)), low
+    high = _finalise(U64(U64((a_high ^ C1) + U64(b_high * C2)) + U64(b_low * C3)))
+    low = _finalise(U64(U64((a_low ^ C4) + U64(b_low * C5)) + U64(high * C3)))
+    return U64(high + low), low
 
 
 def text_id(text: str) -> tuple[int, int]:

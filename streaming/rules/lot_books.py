@@ -10,17 +10,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streaming.errors import MoneyError
-from streaming.rules.compile import Records, steady
+from streaming.rules.compile import Records, inlined, steady
 from streaming.rules.fifo import BOOK, LOT, MATCH, NONE, Int, match_fill
 from streaming.rules.ids import Words
-from streaming.rules.money import LIMIT, SCALE, money_text
+from streaming.rules.money import LIMIT, SCALE, money_text, share
+from streaming.rules.prefetch import prefetch
 from streaming.rules.state import pack, unpack
 from streaming.rules.wide import U64, add_wide, mul_wide
 
 Keys = NDArray[np.int32]
 
 _STATE_VERSION = 1
+_STORED = [name for name in LOT.names or () if name not in ("next", "carried")]
 _MOST_FEE = LIMIT // 2
+
+# How many fills before its own a book, its oldest lot and the lot after that are asked for.
+_BOOK_AHEAD, _LOT_AHEAD, _NEXT_AHEAD = 32, 16, 8
+
+
+@inlined
+def _look_ahead(books: Records, lots: Records, shard: int, mask: int, key: Keys, i: int) -> None:
+    """Ask for what fills after the i-th will need; each step relies on an earlier one's."""
+    far, near, next_ = key[i + _BOOK_AHEAD], key[i + _LOT_AHEAD], key[i + _NEXT_AHEAD]
+    # Books of other shards point into other pools, and change meanwhile.
+    if far & mask == shard:
+        prefetch(books, far)
+    if near & mask == shard:
+        prefetch(lots, max(books[near]["oldest"], 0))
+    if next_ & mask == shard:
+        oldest = max(books[next_]["oldest"], 0)
+        prefetch(lots, max(lots[oldest]["next"], 0))
 
 
 @steady
@@ -42,6 +61,8 @@ def _match_shard(
     written = 0
     mask = shards - 1
     for i in range(key.shape[0]):
+        if i + _BOOK_AHEAD < key.shape[0]:
+            _look_ahead(books, lots, shard, mask, key, i)
         if key[i] & mask != shard:
             continue
         net = books[key[i]]["net"] + quantity[i]
@@ -102,6 +123,8 @@ def _chain_lots(books: Records, lots: Records, key: Keys, long: NDArray[np.bool_
             book["oldest"] = i
         else:
             lots[i - 1]["next"] = i
+        lot["next"] = NONE
+        lot["carried"] = share(lot["fee"], lot["quantity"] - lot["remaining"], lot["quantity"])
         book["newest"] = i
         book["count"] += 1
         cost_high, cost_low = mul_wide(U64(lot["price"]), U64(lot["remaining"]))
@@ -184,7 +207,7 @@ class LotBooks:
         arrays = {"point_value": self.books["point_value"], "key": key}
         # The side is a fact of the key: all of its lots are on one side.
         arrays["long"] = self.books["net"][key] > 0
-        arrays |= {name: lots[name] for name in LOT.names or () if name != "next"}
+        arrays |= {name: lots[name] for name in _STORED}
         return pack("lot books", _STATE_VERSION, arrays, next_ref=self.next_ref)
 
     @classmethod
@@ -193,8 +216,8 @@ class LotBooks:
         arrays, facts = unpack("lot books", _STATE_VERSION, data)
         state = cls(len(arrays["point_value"]), arrays["point_value"], shards=shards)
         lots = np.empty(len(arrays["key"]), LOT)
-        for name in LOT.names or ():
-            lots[name] = arrays.get(name, NONE)
+        for name in _STORED:
+            lots[name] = arrays[name]
         state.place(arrays["key"], lots, arrays["long"], facts["next_ref"])
         return state
 
@@ -205,7 +228,7 @@ class LotBooks:
         ----------
         key : int32[n], ascending
         lots : LOT[n]
-            Oldest first within a key.
+            Oldest first within a key; `next` and `carried` are worked out here.
         long : bool[n]
             The side of each.
         next_ref : int

@@ -39,12 +39,17 @@ def _round_half_even(quotient: Number, remainder: Number, divisor: Number) -> Nu
 
 
 @inlined
+def _with_sign(negative: bool, size: Number) -> Any:
+    sign = -np.int64(negative)
+    return (np.int64(size) ^ sign) - sign
+
+
+@inlined
 def _signed(negative: bool, size: Number) -> Any:
     """Give the int64 of a magnitude, or OVERFLOW where it does not fit."""
     if size >= _U_LIMIT:
         return OVERFLOW
-    sign = -np.int64(negative)
-    return (np.int64(size) ^ sign) - sign
+    return _with_sign(negative, size)
 
 
 @inlined
@@ -115,7 +120,7 @@ def share(amount: int, part: int, whole: int) -> Any:
     part, whole : int64
         Units x 1e8, 0 <= part <= whole, whole > 0.
     """
-    if part == whole or amount == 0:
+    if amount == 0:
         return amount
     high, low = mul_wide(magnitude(amount), U64(part))
     divisor = U64(whole)
@@ -124,7 +129,8 @@ def share(amount: int, part: int, whole: int) -> Any:
         remainder = U64(low - quotient * divisor)
     else:
         _, quotient, remainder = divide_wide(high, low, divisor)
-    return _signed(amount < 0, _round_half_even(quotient, remainder, divisor))
+    # No more than the amount, so it fits as that does.
+    return _with_sign(amount < 0, _round_half_even(quotient, remainder, divisor))
 
 
 @inlined

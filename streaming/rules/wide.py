@@ -7,12 +7,11 @@ function for it that a compiled kernel cannot count on.
 
 from typing import Any
 
-import numba
 import numpy as np
-from numba.core import cgutils, types
-from numba.extending import intrinsic
 
-from streaming.rules.compile import inlined, kernel
+from streaming.rules.compile import inlined, kernel, numba
+
+cgutils, types = numba.core.cgutils, numba.core.types
 
 U64 = np.uint64
 _ZERO = U64(0)
@@ -22,7 +21,7 @@ _LOW_HALF = U64(0xFFFF_FFFF)
 _BASE = U64(1 << 32)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@numba.extending.intrinsic  # type: ignore[untyped-decorator]
 def _mul_wide_compiled(typingctx: Any, a: Any, b: Any) -> Any:
     """Emit the 64 x 64 -> 128 bit multiplication."""
     signature = types.UniTuple(types.uint64, 2)(types.uint64, types.uint64)

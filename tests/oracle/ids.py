@@ -27,9 +27,9 @@ def mix(a: int, b: int) -> int:
     """Mix two ids into one; their order matters."""
     a_high, a_low = divmod(a, _WORD)
     b_high, b_low = divmod(b, _WORD)
-    high = finalise(((a_high ^ C1) + finalise((b_high + C2) % _WORD) + b_low * C3) % _WORD)
-    low = finalise(((a_low ^ C4) + finalise((b_low + C5) % _WORD) + high * C3) % _WORD)
-    high = finalise(high ^ ((low + C1) % _WORD))
+    high = finalise(((a_high ^ C1) + b_high * C2 + b_low * C3) % _WORD)
+    low = finalise(((a_low ^ C4) + b_low * C5 + high * C3) % _WORD)
+    high = (high + low) % _WORD
     return high * _WORD + low
 
 

@@ -28,6 +28,30 @@ def test_mixing_depends_on_all_words_and_on_their_order():
     assert 0 <= mixed < 2**128
 
 
+def test_for_one_id_no_two_others_mix_into_the_same():
+    """Undo a mix, knowing one side: so the other side is the only one that gives it."""
+    one, two = 0x0123456789ABCDEF << 64 | 17, 0xFEDCBA9876543210 << 64 | 99
+    undone_high, low = divmod(ids.mix(one, two), 2**64)
+    high = (undone_high - low) % 2**64
+    first, second = unfinalise(high), unfinalise(low)
+    one_high, one_low = divmod(one, 2**64)
+    b_low = (second - (one_low ^ ids.C4) - high * ids.C3) * pow(ids.C5, -1, 2**64) % 2**64
+    b_high = (first - (one_high ^ ids.C1) - b_low * ids.C3) * pow(ids.C2, -1, 2**64) % 2**64
+    assert b_high << 64 | b_low == two
+    b_high, b_low = divmod(two, 2**64)
+    a_low = (second - b_low * ids.C5 - high * ids.C3) % 2**64 ^ ids.C4
+    a_high = (first - b_high * ids.C2 - b_low * ids.C3) % 2**64 ^ ids.C1
+    assert a_high << 64 | a_low == one
+
+
+def unfinalise(x):
+    x ^= x >> 33
+    x = x * pow(0xC4CEB9FE1A85EC53, -1, 2**64) % 2**64
+    x ^= x >> 33
+    x = x * pow(0xFF51AFD7ED558CCD, -1, 2**64) % 2**64
+    return x ^ (x >> 33)
+
+
 def test_an_order_is_named_by_its_key_time_and_side():
     key = ids.position_id("a", "s", "X")
     names = {

@@ -138,7 +138,7 @@ class Fast:
             (s.ts, s.strategy, s.symbol, s.action, CODES[code], qty) for s, code, qty in decided
         ]
         rows.fills += self._filled(outcome.fills)
-        fields = ["open_ref", "close_ref", "quantity", "pnl", "fees", "direction"]
+        fields = ["open_ref", "close_ref", "quantity", "pnl", "fees"]
         columns = [outcome.matches[name].tolist() for name in fields]
         rows.matches += zip(
             *columns,
@@ -234,10 +234,9 @@ def expected(case: TradingCase, complete_to: int | None = None) -> tuple[Rows, O
             (
                 refs[opened],
                 refs[closed],
-                match.qty,
+                match.qty if match.direction == "LONG" else -match.qty,
                 match.pnl,
                 match.fees,
-                1 if match.direction == "LONG" else -1,
                 ids.match_id(match),
                 filled[opened],
                 filled[closed],

@@ -55,8 +55,8 @@ class Feed:
 
 
 def match_rows(found) -> list[tuple]:
-    """Give (open, close, qty, pnl, fees, direction, id high, id low) of each match."""
-    names = ["open_ref", "close_ref", "quantity", "pnl", "fees", "direction", "id_high", "id_low"]
+    """Give (open, close, signed qty, pnl, fees, id high, id low) of each match."""
+    names = ["open_ref", "close_ref", "quantity", "pnl", "fees", "id_high", "id_low"]
     return list(zip(*(found[name].tolist() for name in names), strict=True))
 
 
@@ -90,10 +90,9 @@ class Expected:
                     (
                         match.opened_by.name,
                         match.closed_by.name,
-                        match.qty,
+                        match.qty if match.direction == "LONG" else -match.qty,
                         match.pnl,
                         match.fees,
-                        1 if match.direction == "LONG" else -1,
                         *divmod(mixed, WORD),
                     )
                 )

@@ -113,12 +113,12 @@ def test_exposure_is_the_position_at_its_average_price(feed):
 def test_a_flip_by_hand():
     feed = one_key(("10", "5", "0.01"), ("-25", "6", "0.05"), ("20", "4"))
     books = feed.books()
-    rows = [row[:6] for row in feed.match(books)]
+    rows = [row[:5] for row in feed.match(books)]
     assert rows == [
         # 10 bought at 5, sold at 6; fee 0.01 whole and 10 of 25 parts of 0.05.
-        (0, 1, units("10"), units("10"), units("0.03"), 1),
+        (0, 1, units("10"), units("10"), units("0.03")),
         # 15 sold at 6, bought at 4; 15 of 25 parts of 0.05.
-        (1, 2, units("15"), units("30"), units("0.03"), -1),
+        (1, 2, -units("15"), units("30"), units("0.03")),
     ]
     assert position_rows(books) == [(units("5"), units("4"))]
 
@@ -168,7 +168,7 @@ def test_a_position_that_does_not_fit_is_refused_and_what_came_before_stands(sig
     assert position_rows(books) == [(most, 1)]
     assert books.next_ref == 1
     # The position is as it was: it can still be closed.
-    assert feed.match(books, slice(2, 3)) == [(0, 1, 1, 0, 0, sign, *match_id(feed, sign))]
+    assert feed.match(books, slice(2, 3)) == [(0, 1, sign, 0, 0, *match_id(feed, sign))]
 
 
 def match_id(feed, sign):

@@ -145,8 +145,8 @@ def test_a_round_trip_by_hand():
     rules = replace(FREE, slippage_bps=units("10"), fee_bps=units("5"))
     closes = {"A": "10 10 10 12"}
     rows = run(small(closes, (1, "s", "A", "BUY"), (3, "s", "A", "SELL"), rules=rules))
-    ((opened, closed, qty, pnl, fees, direction, *_),) = rows.matches
-    assert (opened, closed, qty, direction) == (0, 1, units("100"), 1)
+    ((opened, closed, qty, pnl, fees, *_),) = rows.matches
+    assert (opened, closed, qty) == (0, 1, units("100"))
     # Bought 100 at 10.01, sold at 11.988; fees 0.05 % of 1001 and of 1198.8.
     assert (pnl, fees) == (units("197.8"), units("1.0999"))
 

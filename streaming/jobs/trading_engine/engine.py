@@ -213,7 +213,7 @@ class TradingEngine:
         opened, closed = matches["open_ref"] + shift, matches["close_ref"] + shift
         older = np.flatnonzero(matches["open_ref"] < first_ref)
         opened[older] = before.places(matches["open_ref"][older])
-        np.subtract.at(openings.opened, closed, matches["quantity"])
+        np.subtract.at(openings.opened, closed, np.abs(matches["quantity"]))
         np.maximum.at(openings.updated, opened, openings.ts[closed])
         when = np.maximum(openings.ts[opened], openings.ts[closed])
         np.maximum.at(state.last_match, openings.key[closed], when)

@@ -46,14 +46,14 @@ def match_table(
     run_id
         What `runId` says; null unless given.
     """
-    long = matches["direction"] > 0
+    long = matches["quantity"] > 0
     bought, sold = np.where(long, opened, closed), np.where(long, closed, opened)
     columns = {
         "matchId": id_text(_ids(matches)),
         **key_columns(state, openings.key[closed]),
         "buyOrderId": openings.order.take(pa.array(bought)),
         "sellOrderId": openings.order.take(pa.array(sold)),
-        "matchedQty": money_array(matches["quantity"]),
+        "matchedQty": money_array(np.abs(matches["quantity"])),
         "buyPrice": money_array(openings.price[bought]),
         "sellPrice": money_array(openings.price[sold]),
         "realizedPnl": money_array(matches["pnl"]),

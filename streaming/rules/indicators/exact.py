@@ -7,13 +7,12 @@ the same value wherever a batch began.
 import math
 from typing import Any
 
-import numba
 import numpy as np
-from numba.core import types
-from numba.extending import intrinsic
 
-from streaming.rules.compile import inlined, kernel
+from streaming.rules.compile import inlined, kernel, numba
 from streaming.rules.wide import U64, divide_wide
+
+types = numba.core.types
 
 EXACT = 1 << 53
 """Up to here every integer is a double."""
@@ -25,7 +24,7 @@ _BITS = U64(64)
 _TOP = U64(1 << 63)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@numba.extending.intrinsic  # type: ignore[untyped-decorator]
 def _fma_compiled(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
     """Emit the fused multiply-add, an exact operation on every processor."""
 
@@ -35,7 +34,7 @@ def _fma_compiled(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
     return types.float64(types.float64, types.float64, types.float64), emit
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@numba.extending.intrinsic  # type: ignore[untyped-decorator]
 def _add_product_compiled(typingctx: Any, high: Any, low: Any, a: Any, b: Any) -> Any:
     """Emit 128-bit + 64 x 64 bit, all signed."""
     signature = types.Tuple((types.int64, types.uint64))(

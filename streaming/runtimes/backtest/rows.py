@@ -65,7 +65,7 @@ def match_rows(account: Account, taken: "Taken", run_id: str) -> Owned:
     """Give `trade_match_history`, in order of application."""
     outcome = taken.outcome
     matches, opened, closed = outcome.matches, outcome.opened_by, outcome.closed_by
-    long = matches["direction"] > 0
+    long = matches["quantity"] > 0
     rows = len(matches)
     opener, closer = _words(opened), _words(closed)
     fill = _same(SIMULATED_FILL_ID, rows)
@@ -78,7 +78,7 @@ def match_rows(account: Account, taken: "Taken", run_id: str) -> Owned:
             "symbol": _names(account.symbols, closed["symbol"]),
             "buyOrderId": id_text(np.where(long[:, None], opener, closer)),
             "sellOrderId": id_text(np.where(long[:, None], closer, opener)),
-            "matchedQty": money_array(matches["quantity"]),
+            "matchedQty": money_array(np.abs(matches["quantity"])),
             "buyPrice": money_array(np.where(long, opened["price"], closed["price"])),
             "sellPrice": money_array(np.where(long, closed["price"], opened["price"])),
             "realizedPnl": money_array(matches["pnl"]),
