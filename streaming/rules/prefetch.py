@@ -29,7 +29,10 @@ def _prefetch_compiled(typingctx: Any, rows: Any, row: Any) -> Any:
         address = builder.gep(start, [builder.mul(args[1], stride)])
         kind = ir.FunctionType(ir.VoidType(), [octets, word, word, word])
         function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        builder.call(function, [address, word(READ), word(KEEP), word(DATA)])
+        # A row may lie across two cache lines.
+        last = ir.IntType(64)(context.get_abi_sizeof(context.get_data_type(rows.dtype)) - 1)
+        for place in (address, builder.gep(address, [last])):
+            builder.call(function, [place, word(READ), word(KEEP), word(DATA)])
         return context.get_dummy_value()
 
     return signature, emit
