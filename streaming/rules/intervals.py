@@ -3,7 +3,20 @@
 import math
 
 from streaming.rules.bars import Bars
-from streaming.rules.compile import kernel
+from streaming.rules.compile import inlined, kernel
+
+
+@inlined
+def put_bar(
+    out: Bars, at: int, ts: int, opened: int, high: int, low: int, close: int, volume: float
+) -> None:
+    """Write one bar into columns."""
+    out.ts[at] = ts
+    out.open[at] = opened
+    out.high[at] = high
+    out.low[at] = low
+    out.close[at] = close
+    out.volume[at] = volume
 
 
 @kernel
@@ -26,23 +39,31 @@ def merge_bars(bars: Bars, length: int, count: int, out: Bars) -> int:
     int
         Intervals in `out` now.
     """
-    for i in range(len(bars.ts)):
-        ts = bars.ts[i]
-        if count == 0 or ts > out.ts[count - 1]:
-            out.ts[count] = -(-ts // length) * length
-            out.open[count] = bars.open[i]
-            out.high[count] = bars.high[i]
-            out.low[count] = bars.low[i]
-            out.close[count] = bars.close[i]
-            out.volume[count] = bars.volume[i]
-            count += 1
+    rows = len(bars.ts)
+    if rows == 0:
+        return count
+    # The interval being added to is kept out of the arrays, where each change would be a write.
+    # An end before all bars stands for none.
+    at = count - 1
+    end, opened, high, low, close, volume = bars.ts[0] - 1, 0, 0, 0, 0, math.nan
+    if at >= 0:
+        end, opened, high, low = out.ts[at], out.open[at], out.high[at], out.low[at]
+        close, volume = out.close[at], out.volume[at]
+    for i in range(rows):
+        if bars.ts[i] > end:
+            if at >= 0:
+                put_bar(out, at, end, opened, high, low, close, volume)
+            at += 1
+            end = -(-bars.ts[i] // length) * length
+            opened, high, low = bars.open[i], bars.high[i], bars.low[i]
+            close, volume = bars.close[i], bars.volume[i]
             continue
-        at = count - 1
-        out.high[at] = max(out.high[at], bars.high[i])
-        out.low[at] = min(out.low[at], bars.low[i])
-        out.close[at] = bars.close[i]
-        if math.isnan(out.volume[at]):
-            out.volume[at] = bars.volume[i]
+        high = max(high, bars.high[i])
+        low = min(low, bars.low[i])
+        close = bars.close[i]
+        if math.isnan(volume):
+            volume = bars.volume[i]
         elif not math.isnan(bars.volume[i]):
-            out.volume[at] += bars.volume[i]
-    return count
+            volume += bars.volume[i]
+    put_bar(out, at, end, opened, high, low, close, volume)
+    return at + 1

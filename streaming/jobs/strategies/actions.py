@@ -7,7 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streaming.rules.bars import Float, Int
-from streaming.rules.money import SCALE
+from streaming.rules.conditions import (
+    over_level,
+    over_line,
+    size_actions,
+    under_level,
+)
 
 Mask = NDArray[np.bool_]
 AtRows = Callable[[Int], Float]
@@ -68,17 +73,16 @@ def actions(
     rows = np.flatnonzero(buy ^ sell)
     buys = buy[rows]
     at = rows[buys]
-    sure = np.ones(len(rows))
-    sizes = np.full(len(rows), sell_size)
     # A market that stands still has an ATR of zero: what is divided by it is unknown.
     with np.errstate(divide="ignore", invalid="ignore"):
-        sure[buys] = confidence(at) if callable(confidence) else confidence
-        sizes[buys] = size(at) if callable(size) else size
-    sizes[np.isnan(sure) | np.isnan(sizes)] = 0.0
-    hints = np.rint(np.clip(sizes, 0.0, 1.0) * SCALE).astype(np.int64)
-    kept = hints > 0
-    action = np.where(buys, BUY, SELL).astype(np.int8)
-    return Actions(rows[kept], action[kept], np.clip(sure[kept], 0.0, 1.0), hints[kept])
+        sure, sizes = _at(confidence, at), _at(size, at)
+    return Actions(*size_actions(rows, buys, sure, sizes, float(sell_size)))
+
+
+def _at(value: float | AtRows, rows: Int) -> Float:
+    if callable(value):
+        return np.ascontiguousarray(value(rows), np.float64)
+    return np.full(len(rows), value, np.float64)
 
 
 def crossed_above(
@@ -100,9 +104,10 @@ def crossed_above(
     bool[n]
         False where any of them is NaN.
     """
-    crossed = value > level
-    crossed &= previous <= (level if was is None else was)
-    return crossed
+    if was is None and isinstance(level, float | int):
+        return over_level(previous, value, float(level))
+    line, line_before = _lines(level, was, value)
+    return over_line(previous, value, line_before, line)
 
 
 def crossed_below(
@@ -112,6 +117,12 @@ def crossed_below(
 
     As `crossed_above`, the other way.
     """
-    crossed = value < level
-    crossed &= previous >= (level if was is None else was)
-    return crossed
+    if was is None and isinstance(level, float | int):
+        return under_level(previous, value, float(level))
+    line, line_before = _lines(level, was, value)
+    return over_line(line_before, line, previous, value)
+
+
+def _lines(level: float | Float, was: Float | None, value: Float) -> tuple[Float, Float]:
+    line = np.full(len(value), level) if isinstance(level, float | int) else level
+    return line, line if was is None else was

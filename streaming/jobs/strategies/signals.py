@@ -14,6 +14,7 @@ from streaming.jobs.features import AnchorRows
 from streaming.jobs.strategies.actions import BUY
 from streaming.jobs.strategies.base import Strategy
 from streaming.rules.bars import Float, Int
+from streaming.rules.conditions import forget_unknown
 from streaming.rules.indicators import Feature
 from streaming.rules.money import SCALE
 
@@ -47,7 +48,7 @@ def signals_of(strategy: Strategy, rows: AnchorRows) -> Signals:
     acted = strategy.signals(rows.now, rows.before)
     warm = np.ones(len(acted.rows), np.bool_)
     for feature in strategy.features:
-        warm &= ~np.isnan(rows.now[feature][acted.rows])
+        forget_unknown(rows.now[feature], acted.rows, warm)
     if not warm.all():
         acted = acted.take(warm)
     return Signals(rows.ts[acted.rows], acted.action, acted.confidence, acted.size_hint)

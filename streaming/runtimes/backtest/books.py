@@ -13,6 +13,7 @@ from streaming.rules.account import Account, Outcome
 from streaming.rules.bars import Bars
 from streaming.rules.decisions import Signals
 from streaming.rules.holdings import Instruments, Rules
+from streaming.rules.lookup import rows_after
 from streaming.rules.money import SCALE
 from streaming.rules.orders import BarTable
 from streaming.rules.ranking import rank_signals
@@ -150,7 +151,7 @@ def _joined(parts: list[Any], kind: type) -> Any:
 def _next_bars(table: BarTable, symbol: int, ts: Int) -> Int:
     """Give the row of the symbol's first bar after each time, or the end of its rows."""
     start, stop = table.start[symbol], table.start[symbol + 1]
-    rows: Int = start + np.searchsorted(table.ts[start:stop], ts, side="right")
+    rows: Int = start + rows_after(table.ts[start:stop], ts)
     return rows
 
 

@@ -1,13 +1,14 @@
 """Run a backtest: from the lake's prices, or recorded signals, to trade matches.
 
-Time is cut into slices. While one slice is worked on, the next is read; within a slice
-the symbols run side by side, then the accounts. Rows depend on none of that.
+Time is cut into slices. Within a slice the symbols run side by side, then the accounts;
+while the accounts trade one slice, the symbols begin the next, and the one after that is
+read. Rows depend on none of that.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,21 @@ from streaming.runtimes.runs import RUNS, Run, check_name, find_run, give_name, 
 
 Int = NDArray[np.int64]
 Progress = Callable[[float, float, str], None]
+
+_Slice = tuple[int, int, bool]
+"""A slice (first, last] and whether it lies before the window."""
+
+_Traded = tuple[Account, Taken, dict[str, rows.Owned]]
+"""An account, what it did in a slice, and that as rows of tables."""
+
+
+class _Part(NamedTuple):
+    """A slice that has begun; `found` waits for its signals."""
+
+    last: int
+    silent: bool
+    market: Market
+    found: Callable[[], dict[str, list[Signals]]]
 
 
 def run_backtest(lake: Lake, request: BacktestRequest, progress: Progress | None = None) -> Run:
@@ -204,26 +220,24 @@ class _Backtest:
             ThreadPoolExecutor(1) as reader,
             ThreadPoolExecutor(max(self._request.threads, 1)) as pool,
         ):
-            self._start_symbols(pool)
-            ahead = reader.submit(self._lake.bars, self._symbols, slices[0][0], slices[0][1])
-            for number, (first, last, warming) in enumerate(slices):
-                bars = ahead.result()
-                if number + 1 < len(slices):
-                    following = slices[number + 1]
-                    ahead = reader.submit(
-                        self._lake.bars, self._symbols, following[0], following[1]
-                    )
-                market = market_of(self._symbols, bars, self._last_close, last)
-                silent = warming and self._saved.run is None
-                found = self._signals(pool, bars, first, last, silent)
-                if not silent:
-                    self._trade(pool, market, found, run, writer)
-                self._last_close = last_closes(market)
-                for place, name in enumerate(self._symbols):
-                    if len(bars[name]):
-                        self._last_ts[place] = bars[name].ts[-1]
-                if progress is not None:
-                    progress(last - slices[0][0], span, (time_text(last) or "")[:10])
+            try:
+                self._start_symbols(pool)
+                begun = self._begun(reader, pool, slices)
+                following = next(begun, None)
+                while following is not None:
+                    part = following
+                    trading = self._trading(pool, part, run)
+                    # Its signals wait for nothing that this slice's trading gives, so they keep
+                    # the threads busy while this slice's rows are written.
+                    following = next(begun, None)
+                    self._write(trading, writer)
+                    if progress is not None:
+                        done = part.last - slices[0][0]
+                        progress(done, span, (time_text(part.last) or "")[:10])
+            except BaseException:
+                reader.shutdown(wait=False, cancel_futures=True)
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
         self._finish(writer)
         metrics = self._request.settings.metrics
         figures = self._tally.figures(self._request.capital, metrics.days_per_year)
@@ -256,12 +270,31 @@ class _Backtest:
         states = dict(zip(self._symbols, pool.map(start, self._symbols), strict=True))
         self._states = {} if self._recording else states
 
+    def _begun(
+        self, reader: ThreadPoolExecutor, pool: ThreadPoolExecutor, slices: list[_Slice]
+    ) -> Iterator[_Part]:
+        """Begin slice after slice: its symbols are at work when it is given."""
+        reading = reader.submit(self._lake.bars, self._symbols, *slices[0][:2])
+        for number, (first, last, warming) in enumerate(slices):
+            bars = reading.result()
+            if number + 1 < len(slices):
+                reading = reader.submit(self._lake.bars, self._symbols, *slices[number + 1][:2])
+            market = market_of(self._symbols, bars, self._last_close, last)
+            silent = warming and self._saved.run is None
+            found = self._signals(pool, bars, first, last, silent)
+            self._last_close = last_closes(market)
+            for place, name in enumerate(self._symbols):
+                if len(bars[name]):
+                    self._last_ts[place] = bars[name].ts[-1]
+            yield _Part(last, silent, market, found)
+
     def _signals(
         self, pool: ThreadPoolExecutor, bars: dict[str, Bars], first: int, last: int, silent: bool
-    ) -> dict[str, list[Signals]]:
-        """Give the slice's signals of each strategy on each symbol."""
+    ) -> Callable[[], dict[str, list[Signals]]]:
+        """Begin on the slice's signals; the call gives those of each strategy on each symbol."""
         if self._recording:
-            return self._recording.between(first, last, self._symbols)
+            recorded = self._recording.between(first, last, self._symbols)
+            return lambda: recorded
 
         def work(name: str) -> list[Signals]:
             if silent:
@@ -269,32 +302,37 @@ class _Backtest:
                 return []
             return self._stage.signals(self._states[name], bars[name], last)
 
-        by_symbol = list(pool.map(work, self._symbols))
-        if silent:
-            return {}
-        return {
-            name: [found[place] for found in by_symbol]
-            for place, name in enumerate(self._strategies)
-        }
+        pending = pool.map(work, self._symbols)
 
-    def _trade(
-        self,
-        pool: ThreadPoolExecutor,
-        market: Market,
-        found: dict[str, list[Signals]],
-        run: str,
-        writer: RunWriter,
-    ) -> None:
-        """Take all accounts through the slice and write what they did."""
+        def found() -> dict[str, list[Signals]]:
+            by_symbol = list(pending)
+            if silent:
+                return {}
+            return {
+                name: [signals[place] for signals in by_symbol]
+                for place, name in enumerate(self._strategies)
+            }
 
-        def work(account: Account) -> tuple[Account, Taken, dict[str, rows.Owned]]:
-            taken = advance(account, market, found, self._request.weights)
+        return found
+
+    def _trading(self, pool: ThreadPoolExecutor, part: _Part, run: str) -> Iterator[_Traded]:
+        """Wait for a slice's signals, and begin to take all accounts through it."""
+        found = part.found()
+        if part.silent:
+            return iter(())
+
+        def work(account: Account) -> _Traded:
+            taken = advance(account, part.market, found, self._request.weights)
             tables = {TRADE_MATCH_HISTORY.name: rows.match_rows(account, taken, run)}
             if self._request.trace:
                 tables |= rows.trace_rows(account, taken, self._strategies, run)
             return account, taken, tables
 
-        for account, taken, tables in pool.map(work, self._accounts):
+        return pool.map(work, self._accounts)
+
+    def _write(self, trading: Iterator[_Traded], writer: RunWriter) -> None:
+        """Write what the accounts did in a slice."""
+        for account, taken, tables in trading:
             self._tally.add(account, taken)
             for table, owned in tables.items():
                 for strategy, part in rows.by_strategy(account, owned):

@@ -13,7 +13,7 @@ import numpy as np
 from streaming.lake import DayInfo
 from streaming.rules.bars import MINUTE_US
 
-MOST_ROWS = 2_000_000
+MOST_ROWS = 4_000_000
 
 DAY_US = 1440 * MINUTE_US
 _EPOCH = dt.date(1970, 1, 1)
