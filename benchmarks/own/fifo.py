@@ -10,7 +10,8 @@ import numpy as np
 
 from benchmarks.contender import Work, serve
 from benchmarks.inputs import SCALE, digest, fills, half_even
-from streaming.rules.lot_books import LotBooks, match_shards
+from streaming.rules.lot_books import LotBooks
+from streaming.rules.matching import match_shards
 
 Outcome = tuple[LotBooks, list[np.ndarray]]
 

@@ -5,7 +5,8 @@ import numpy as np
 
 def first_result() -> int:
     """Match a buy with a sell through the compiled rules; give the profit x 1e8."""
-    from streaming.rules.lot_books import LotBooks, match_fills
+    from streaming.rules.lot_books import LotBooks
+    from streaming.rules.matching import match_fills
 
     quantity = np.array([2_00000000, -2_00000000])
     price = np.array([100_00000000, 101_00000000])

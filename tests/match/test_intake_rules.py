@@ -16,7 +16,8 @@ from streaming.rules.intake import (
     notionals,
     pass_watermark,
 )
-from streaming.rules.lot_books import LotBooks, match_fills
+from streaming.rules.lot_books import LotBooks
+from streaming.rules.matching import match_fills
 from streaming.rules.money import OVERFLOW
 from streaming.rules.rollup import average_prices, costs
 

@@ -6,7 +6,8 @@ from oracle.fifo import Book, Fill
 from oracle.samples import FillCase
 
 from streaming.rules.fifo import average_price
-from streaming.rules.lot_books import LotBooks, match_fills
+from streaming.rules.lot_books import LotBooks
+from streaming.rules.matching import match_fills
 
 WORD = 2**64
 

@@ -12,7 +12,8 @@ from oracle.samples import FillCase
 from rules.fast_fifo import Expected, Feed, fill_words, lot_rows, match_rows, position_rows
 from streaming.errors import MoneyError, StateError
 from streaming.rules.fifo import exposure
-from streaming.rules.lot_books import LotBooks, match_fills
+from streaming.rules.lot_books import LotBooks
+from streaming.rules.matching import match_fills
 from streaming.rules.money import OVERFLOW
 
 

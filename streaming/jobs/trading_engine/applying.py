@@ -10,7 +10,7 @@ from streaming.jobs.trading_engine.state import EngineState
 from streaming.rules.compile import Records
 from streaming.rules.fifo import MATCH
 from streaming.rules.intake import ENTRY, FRESH, Verdicts
-from streaming.rules.lot_books import match_fills
+from streaming.rules.matching import match_fills
 from streaming.rules.money import LIMIT
 from streaming.rules.rollup import costs
 
