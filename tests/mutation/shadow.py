@@ -18,6 +18,7 @@ TARGETS = (
     "wide",
     "fifo",
     "lot_books",
+    "matching",
     "gate",
     "sizing",
     "fills",

@@ -17,8 +17,7 @@ import pytest
 
 from streaming.errors import LakeError, RunError
 from streaming.lake import Lake, atomic
-from streaming.runtimes.backtest import run as runtime
-from streaming.runtimes.backtest import run_backtest
+from streaming.runtimes.backtest import pipeline, run_backtest
 from streaming.runtimes.backtest.store import RunWriter, new_run
 from streaming.runtimes.runs import runs
 
@@ -92,7 +91,7 @@ def test_an_error_midway_leaves_nothing(lake, error):
 
 
 def test_an_error_in_a_thread_leaves_nothing(lake, monkeypatch):
-    monkeypatch.setattr(runtime, "advance", lambda *_: 1 / 0)
+    monkeypatch.setattr(pipeline, "advance", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run(lake, STRATEGIES)
     assert_nothing_is_there(lake)
@@ -102,7 +101,7 @@ def test_an_error_leaves_the_run_that_was_there(lake, monkeypatch):
     """To keep more of a run it is made again; if that fails the old one stays."""
     kept = files(run(lake, STRATEGIES, trace=False))
     with monkeypatch.context() as patch:
-        patch.setattr(runtime, "advance", lambda *_: 1 / 0)
+        patch.setattr(pipeline, "advance", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             run(lake, STRATEGIES, trace=True)
     (found,) = runs(lake)
