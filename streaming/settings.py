@@ -60,6 +60,8 @@ def _seconds(text: str) -> str:
 Count = Annotated[int, BeforeValidator(_count)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Number = Annotated[Decimal, BeforeValidator(_number), Field(lt=10**10, decimal_places=8)]
+# A rate times 1e8 is a whole number: the rules reckon with nothing finer.
+BasisPoints = Annotated[Decimal, BeforeValidator(_number), Field(lt=10**4, decimal_places=4)]
 
 
 class _Section(BaseModel):
@@ -182,10 +184,10 @@ class Limits(_Section):
 class Costs(_Section):
     """`costs.*`: what simulated fills cost."""
 
-    slippage_bps: Number = Field(
-        default=Decimal(1), ge=0, lt=10_000, description="against the trader, bps"
+    slippage_bps: BasisPoints = Field(
+        default=Decimal(1), ge=0, description="against the trader, bps"
     )
-    fee_bps: Number = Field(default=Decimal(1), ge=0, lt=10_000, description="of the notional, bps")
+    fee_bps: BasisPoints = Field(default=Decimal(1), ge=0, description="of the notional, bps")
 
 
 class Instruments(_Section):

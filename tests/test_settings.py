@@ -399,3 +399,11 @@ def test_the_command_refuses_what_is_wrong(monkeypatch):
     monkeypatch.setenv("TRADING__ENGINE__OUTPUTS", "none")
     with pytest.raises(SettingsError, match=r"^engine\.outputs = 'none': must be 'full' or"):
         run()
+
+
+@pytest.mark.parametrize("name", ["costs.feeBps", "costs.slippageBps"])
+def test_a_cost_finer_than_the_rules_reckon_with_is_refused(name):
+    with pytest.raises(SettingsError) as error:
+        load_settings(None, {}, {name: ("--cost", "0.00001")})
+    assert str(error.value).startswith(f"{name} = '0.00001': ")
+    assert "4 decimal places" in str(error.value)

@@ -1,6 +1,7 @@
 """Weights of strategies as of the time of a signal."""
 
 import hashlib
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -28,11 +29,25 @@ class WeightSchedule(NamedTuple):
     strategies: tuple[str, ...]
     weight: Int
 
-    def digest(self) -> str:
-        """Give a digest (32 hex digits) of the whole schedule."""
-        digest = hashlib.blake2b(repr(self.strategies).encode(), digest_size=16)
-        digest.update(self.effective_from.astype("<i8").tobytes())
-        digest.update(self.weight.astype("<i8").tobytes())
+    def digest(self, strategies: Sequence[str] | None, until: int) -> str:
+        """Give a digest (32 hex digits) of what the schedule says up to a time.
+
+        Schedules that go on differently after it, or weigh other strategies too, have the
+        same one: so a schedule can grow, and what was made with it stays what it is.
+
+        Parameters
+        ----------
+        strategies
+            Ids whose weights count; None: all.
+        until
+            Microseconds UTC.
+        """
+        rows = self.effective_from <= until
+        digest = hashlib.blake2b(self.effective_from[rows].astype("<i8"), digest_size=16)
+        for place, name in enumerate(self.strategies):
+            if strategies is None or name in strategies:
+                digest.update(f"{len(name)} {name}".encode())
+                digest.update(np.ascontiguousarray(self.weight[rows, place], "<i8"))
         return digest.hexdigest()
 
 

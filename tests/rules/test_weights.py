@@ -54,13 +54,31 @@ def test_without_a_schedule_weights_are_equal(signals):
     assert found.tolist() == [33_333_333] * len(signals)
 
 
-def test_another_schedule_has_another_digest():
-    def schedule(ts=1, names=("a",), weight=SCALE):
-        return WeightSchedule(np.array([ts]), names, np.array([[weight]]))
+def schedule(ts=(1,), names=("a",), weights=((SCALE,),)):
+    return WeightSchedule(np.array(ts), names, np.array(weights))
 
-    digests = {
-        one.digest()
-        for one in [schedule(), schedule(2), schedule(names=("b",)), schedule(weight=1)]
-    }
-    assert len(digests) == 4
-    assert schedule().digest() == schedule().digest()
+
+def test_another_schedule_has_another_digest():
+    others = [
+        schedule(),
+        schedule(ts=(2,)),
+        schedule(names=("b",)),
+        schedule(weights=((1,),)),
+        schedule(ts=(1, 2), weights=((SCALE,), (SCALE,))),
+        schedule(names=("a", "b"), weights=((SCALE, SCALE),)),
+    ]
+    assert len({one.digest(None, 9) for one in others}) == len(others)
+    assert schedule().digest(None, 9) == schedule().digest(None, 9)
+
+
+def test_a_schedule_that_goes_on_has_the_same_digest_up_to_then():
+    short, long = schedule(), schedule(ts=(1, 5), weights=((SCALE,), (3,)))
+    assert long.digest(None, 4) == short.digest(None, 4)
+    assert long.digest(None, 5) != short.digest(None, 5)
+
+
+def test_strategies_that_take_no_part_change_no_digest():
+    alone, both = schedule(), schedule(names=("a", "b"), weights=((SCALE, 7),))
+    assert both.digest(["a"], 9) == alone.digest(["a"], 9)
+    assert both.digest(["a", "b"], 9) != alone.digest(["a", "b"], 9)
+    assert schedule(names=("b",)).digest(["a"], 9) != alone.digest(["a"], 9)

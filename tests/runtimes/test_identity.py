@@ -2,7 +2,6 @@
 
 import dataclasses
 import shutil
-from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -108,7 +107,7 @@ def test_every_field_of_a_request_is_known_here():
 
 def test_a_parameter_and_a_version_make_another_run(lake, monkeypatch):
     base = BacktestRequest(Settings(), (make("ema_cross"),))
-    digest = ("", None, None)
+    digest = ("", None, None, 0)
     ids = [definition.run_id(definition.define(base, ["ANT"], *digest))]
     other = dataclasses.replace(base, strategies=(make("ema_cross", fast=9),))
     ids.append(definition.run_id(definition.define(other, ["ANT"], *digest)))
@@ -265,10 +264,6 @@ class TestRequests:
     def test_an_unknown_layout_is_refused(self):
         with pytest.raises(SettingsError, match="'joint'"):
             request("ema_cross", layout="joint")
-
-    def test_a_cost_finer_than_the_rules_reckon_with_is_refused(self, lake):
-        with pytest.raises(SettingsError, match=r"costs\.feeBps = 0\.00001"):
-            run(lake, "ema_cross", settings=settings_of(costs={"fee_bps": Decimal("0.00001")}))
 
     def test_settings_as_large_as_they_come_are_no_limit(self, lake):
         huge = settings_of(

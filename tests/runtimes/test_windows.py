@@ -2,11 +2,14 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from streaming.errors import RunError, StateError
 from streaming.lake import Lake
 from streaming.rules.bars import MINUTE_US
+from streaming.rules.money import SCALE
+from streaming.rules.weights import WeightSchedule
 
 from .composed import micros
 from .markets import (
@@ -109,6 +112,26 @@ def test_a_gap_is_run_in_silence(lake, layout):
         if micros(row["openTs"]) <= START
     ]
     assert crossing, "no position was carried over the gap"
+
+
+TWO = "ema_cross,roc_momentum"
+
+
+def weights_from(*times: int) -> WeightSchedule:
+    """Weights that change at some times."""
+    weight = [[SCALE // (2 + place), SCALE // (4 + place)] for place in range(len(times))]
+    return WeightSchedule(np.array(times), ("ema_cross", "roc_momentum"), np.array(weight))
+
+
+def test_a_schedule_of_weights_may_grow_from_window_to_window(lake):
+    middle = us("2024-02-13T10:00")
+    first = run(lake, TWO, layout="shared", end=START, weights=weights_from(0))
+    grown = {"layout": "shared", "weights": weights_from(0, START + 1, middle)}
+    assert run(lake, TWO, end=START, **grown).id == first.id
+    second = run(lake, TWO, resume=first.id, **grown)
+    whole = run(lake, TWO, **grown)
+    for table in HISTORY:
+        assert joined([first, second], table) == joined([whole], table), table
 
 
 def test_what_is_counted_is_what_is_kept(lake):
@@ -235,6 +258,12 @@ class TestRefused:
         given = {"strategies": "ema_cross", "resume": first.id, **changed}
         with pytest.raises(RunError, match=rf"first cannot be resumed.*{named}"):
             run(lake, given.pop("strategies"), **given)
+
+    def test_weights_that_were_others_then(self, lake):
+        first = run(lake, TWO, layout="shared", end=START, weights=weights_from(0))
+        others = weights_from(0)._replace(weight=np.array([[SCALE, SCALE]]))
+        with pytest.raises(RunError, match=r"cannot be resumed.*weights"):
+            run(lake, TWO, layout="shared", resume=first.id, weights=others)
 
     def test_instruments_that_changed(self, lake):
         first = run(lake, "ema_cross", symbols=("ADA",), end=START)

@@ -112,13 +112,7 @@ def to_units(amount: Decimal) -> int:
 
 
 def account_rules(settings: Settings) -> Rules:
-    """Turn the settings of an account into the numbers that the rules take.
-
-    Raises
-    ------
-    SettingsError
-        If a cost is finer than the rules reckon with.
-    """
+    """Turn the settings of an account into the numbers that the rules take."""
     gate = settings.tradepicker
     capital = settings.account.capital
     limits = settings.limits
@@ -132,8 +126,8 @@ def account_rules(settings: Settings) -> Rules:
         order_limit=_limit(limits.per_order * capital),
         symbol_limit=_limit(limits.per_symbol * capital),
         gross_limit=_limit(limits.gross * capital),
-        slippage=_rate("costs.slippageBps", settings.costs.slippage_bps),
-        fee_rate=_rate("costs.feeBps", settings.costs.fee_bps),
+        slippage=_rate(settings.costs.slippage_bps),
+        fee_rate=_rate(settings.costs.fee_bps),
     )
 
 
@@ -142,11 +136,9 @@ def _limit(amount: Decimal) -> int:
     return units if units < _NO_LIMIT_FROM else NO_LIMIT
 
 
-def _rate(name: str, bps: Decimal) -> int:
-    rate = bps * RATE_PER_BPS
-    if rate != int(rate):
-        raise SettingsError(f"{name} = {bps}: must be a multiple of {1 / Decimal(RATE_PER_BPS)}.")
-    return int(rate)
+def _rate(bps: Decimal) -> int:
+    """Give a rate x 1e8; settings hold no more places than that."""
+    return int(bps * RATE_PER_BPS)
 
 
 @cache
@@ -189,12 +181,22 @@ def time_text(ts: int | None) -> str | None:
     return f"{np.datetime64(ts, 'us') if rest else np.datetime64(seconds, 's')}Z"
 
 
+def weights_digest(request: BacktestRequest, complete_to: int) -> str | None:
+    """Give the digest of the weights that a request's signals take up to a time."""
+    if request.weights is None:
+        return None
+    # Recorded signals may name any strategy.
+    names = None if request.signals else [one.id for one in request.strategies]
+    return request.weights.digest(names, complete_to)
+
+
 def define(
     request: BacktestRequest,
     symbols: list[str],
     bars: str,
     signals: str | None,
     resumes: str | None,
+    complete_to: int,
 ) -> dict[str, Any]:
     """Give what defines a run, as JSON values.
 
@@ -206,6 +208,8 @@ def define(
         Digests of what is read.
     resumes
         runId of the run whose state this one goes on from.
+    complete_to
+        Microseconds UTC: weights that take effect later decide nothing.
     """
     return {
         "sources": sources_digest(),
@@ -220,7 +224,7 @@ def define(
         "layout": request.layout,
         "account": account_rules(request.settings)._asdict(),
         "instruments": request.instruments.digest,
-        "weights": None if request.weights is None else request.weights.digest(),
+        "weights": weights_digest(request, complete_to),
         "bars": bars,
         "signals": signals,
         "resumes": resumes,

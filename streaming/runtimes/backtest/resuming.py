@@ -53,9 +53,9 @@ def resume(lake: Lake, request: BacktestRequest, symbols: list[str]) -> Saved:
         If there is no such run, or it was defined otherwise.
     """
     run = find_run(lake, request.resume or "")
-    _check_same(run, request, symbols)
-    accounts, taking_part = read_states(run.folder, "accounts")
     states, facts = read_states(run.folder, "symbols")
+    _check_same(run, request, symbols, facts["complete_to"])
+    accounts, taking_part = read_states(run.folder, "accounts")
     return Saved(
         run.id,
         facts["complete_to"],
@@ -67,10 +67,10 @@ def resume(lake: Lake, request: BacktestRequest, symbols: list[str]) -> Saved:
     )
 
 
-def _check_same(run: Run, request: BacktestRequest, symbols: list[str]) -> None:
+def _check_same(run: Run, request: BacktestRequest, symbols: list[str], complete_to: int) -> None:
     """Refuse to go on from a run whose rows this one's would not continue."""
     before: dict[str, Any] = run.definition
-    now = define(request, symbols, "", None, None)
+    now = define(request, symbols, "", None, None, complete_to)
     differing = [
         name
         for name in ("sources", "strategies", "layout", "account", "instruments", "weights")

@@ -52,6 +52,7 @@ def run_backtest(lake: Lake, request: BacktestRequest, progress: Progress | None
         bars,
         None if request.signals is None else file_digest(request.signals),
         saved.run,
+        window.complete_to,
     )
     run = run_id(definition)
     if request.name is not None:
