@@ -143,6 +143,8 @@ def _verdicts(data: Any, chosen: set[str]) -> list[report.Mutant]:
         function, owner = orig_function_and_class_names_from_key(name)
         function = f"{owner}.{function}" if owner else function
         line, before, after = report.changed_lines(get_diff_for_mutant(name, path=data.path))
+        if before == after:
+            continue  # mutmut changed nothing but blanks
         mutants.append(
             report.Mutant(
                 name,

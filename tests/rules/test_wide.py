@@ -75,6 +75,22 @@ def test_division(a, divisor):
     assert (joined(high, low), int(rest)) == divmod(joined(*a), divisor)
 
 
+@pytest.mark.parametrize("bits", range(1, 65))
+def test_division_by_divisors_of_every_length(bits):
+    """However far a divisor is from filling its word, the quotient is exact."""
+    random = np.random.default_rng(bits)
+    least, most = 2 ** (bits - 1), 2**bits - 1
+    for divisor in (
+        least,
+        most,
+        *(int(random.integers(least, most, endpoint=True, dtype=np.uint64)) for _ in range(20)),
+    ):
+        for high in (divisor - 1, divisor // 2, divisor // 3):
+            number = high * WORD + int(random.integers(0, WORD, dtype=np.uint64))
+            _, low, rest = wide.divide_wide(*split(number), U64(divisor))
+            assert (int(low), int(rest)) == divmod(number, divisor)
+
+
 @given(PAIRS)
 def test_doubles_are_the_nearest_or_next_to_it(a):
     number = joined(*a)
