@@ -43,11 +43,11 @@ class WeightSchedule(NamedTuple):
             Microseconds UTC.
         """
         rows = self.effective_from <= until
-        digest = hashlib.blake2b(self.effective_from[rows].astype("<i8"), digest_size=16)
+        digest = hashlib.blake2b(self.effective_from[rows].astype("<i8").tobytes(), digest_size=16)
         for place, name in enumerate(self.strategies):
             if strategies is None or name in strategies:
                 digest.update(f"{len(name)} {name}".encode())
-                digest.update(np.ascontiguousarray(self.weight[rows, place], "<i8"))
+                digest.update(self.weight[rows, place].astype("<i8").tobytes())
         return digest.hexdigest()
 
 
