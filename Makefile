@@ -21,7 +21,7 @@ $(READY): requirements.lock pyproject.toml
 demo: setup  ## the main job on a synthetic market, into .demo/
 	PATH="$(CURDIR)/$(BIN):$$PATH" bash scripts/demo.sh
 
-test: setup  ## all tests that CI runs
+test: setup  ## all tests but the slow ones
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 
 lint: setup  ## ruff and mypy

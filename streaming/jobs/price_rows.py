@@ -19,12 +19,11 @@ from streaming.contracts import (
     time_array,
     time_values,
 )
-from streaming.rules.bars import Bars
+from streaming.rules.bars import DAY_US, Bars
 
 Int = NDArray[np.int64]
 Float = NDArray[np.float64]
 
-DAY_US = 86_400_000_000
 MONEY_COLUMNS = ("open", "high", "low", "price")
 WRITTEN, DUPLICATE, CONFLICT = 0, 1, 2
 _SCHEMA = arrow_schema(PRICE_1M_HISTORY)

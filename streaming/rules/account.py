@@ -145,6 +145,7 @@ class Account:
         self._exposure = np.zeros(keys, np.int64)
         self._selling = np.zeros(keys, np.int64)
         self._covering = np.zeros(keys, np.int64)
+        self._opening = np.zeros(keys, np.int64)
         self._used = np.zeros(len(self.symbols) + 1, np.int64)
         _sum_up(self.rules, lots.books, waiting, self._gates, self._holdings())
 
@@ -157,6 +158,7 @@ class Account:
             self._exposure,
             self._selling,
             self._covering,
+            self._opening,
             self._used,
         )
 

@@ -10,6 +10,7 @@ Int = NDArray[np.int64]
 Float = NDArray[np.float64]
 
 MINUTE_US = 60_000_000
+DAY_US = 1440 * MINUTE_US
 
 
 class _Columns(NamedTuple):

@@ -15,7 +15,7 @@ from streaming.rules.gate import (
     admits_buy,
 )
 from streaming.rules.holdings import Holdings, Instruments, Rules, gate_of
-from streaming.rules.money import OVERFLOW, SCALE
+from streaming.rules.money import LIMIT, OVERFLOW, SCALE
 from streaming.rules.sizing import clipped, fraction_of, target_notional, units_for, whole_lots
 
 Int = NDArray[np.int64]
@@ -60,7 +60,7 @@ def _against(
 
 @inlined
 def _opening(
-    signals: Signals, row: int, rules: Rules, instruments: Instruments, held: Holdings
+    signals: Signals, row: int, key: int, rules: Rules, instruments: Instruments, held: Holdings
 ) -> Number:
     """Size an order that opens or adds: units, or a code negated."""
     symbol = signals.symbol[row]
@@ -70,9 +70,12 @@ def _opening(
     notional = clipped(notional, rules.order_limit, 0)
     notional = clipped(notional, rules.symbol_limit, held.used[symbol])
     notional = clipped(notional, rules.gross_limit, held.used[-1])
-    if notional <= 0:
+    # A position, with all that may still be added to it, must fit DECIMAL(18,8).
+    room = LIMIT - 1 - abs(held.books[key]["net"]) - held.opening[key]
+    if notional <= 0 or room <= 0:
         return -BUDGET_EXCEEDED
     units = units_for(notional, signals.ref_price[row], instruments.point_value[symbol])
+    units = min(units, room)
     units = whole_lots(units, instruments.lot_size[symbol])
     if units == 0 or units < instruments.min_quantity[symbol]:
         return -BELOW_MIN_QTY
@@ -101,9 +104,9 @@ def decide(
             return _against(-net, held.covering[key], hint, lot, least, BUDGET_EXCEEDED), False
         if not admits_buy(gates, gate, symbol, rules.max_open):
             return -OPEN_LIMIT_EXCEEDED, True
-        return _opening(signals, row, rules, instruments, held), True
+        return _opening(signals, row, key, rules, instruments, held), True
     if net > 0:
         return _against(net, held.selling[key], hint, lot, least, NO_OPEN_POSITION), False
     if rules.sell_requires_long or gates.holders[gate, symbol] == 0:
         return -NO_OPEN_POSITION, True
-    return _opening(signals, row, rules, instruments, held), True
+    return _opening(signals, row, key, rules, instruments, held), True

@@ -56,8 +56,9 @@ class Holdings(NamedTuple):
         See `streaming.rules.fifo.match_fill`.
     keys : uint64[strategies x symbols, 2]
         Ids of the position keys.
-    exposure, selling, covering : int64[strategies x symbols]
-        Cost of the position; live SELLs against a long; live BUYs against a short.
+    exposure, selling, covering, opening : int64[strategies x symbols]
+        Cost of the position; units of live SELLs against a long, of live BUYs against a short,
+        and of live orders that open or add.
     used : int64[symbols + 1]
         Exposure and reserved notional of each symbol, and of all of them in the last place.
     """
@@ -69,6 +70,7 @@ class Holdings(NamedTuple):
     exposure: Int
     selling: Int
     covering: Int
+    opening: Int
     used: Int
 
 
@@ -88,8 +90,9 @@ def claim(order: Records, key: int, sign: int, rules: Rules, gates: Gates, held:
     if quantity > 0:
         gate = gate_of(rules, order["strategy"])
         count_order(gates, gate, symbol, sign, rules.reserve_on_open != 0)
-    if not order["opens"]:
-        if quantity > 0:
-            held.covering[key] += sign * quantity
-        else:
-            held.selling[key] -= sign * quantity
+    if order["opens"]:
+        held.opening[key] += sign * abs(quantity)
+    elif quantity > 0:
+        held.covering[key] += sign * quantity
+    else:
+        held.selling[key] -= sign * quantity

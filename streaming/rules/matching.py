@@ -13,10 +13,8 @@ from streaming.rules.compile import Records, inlined, steady
 from streaming.rules.fifo import MATCH, Int, match_fill
 from streaming.rules.ids import Words
 from streaming.rules.lot_books import Keys, LotBooks
-from streaming.rules.money import LIMIT, money_text
+from streaming.rules.money import LIMIT, MOST_FEE, money_text
 from streaming.rules.prefetch import prefetch
-
-_MOST_FEE = LIMIT // 2
 
 # How many fills before its own a book, its oldest lot and the lot after that are asked for.
 _BOOK_AHEAD, _LOT_AHEAD, _NEXT_AHEAD = 32, 16, 8
@@ -141,8 +139,8 @@ def match_shards(
 
     For those who sort or add up matches anyway: it spares putting them in one order.
     """
-    if len(fee) and (int(fee.max()) >= _MOST_FEE or int(fee.min()) <= -_MOST_FEE):
-        at = int(np.flatnonzero((fee >= _MOST_FEE) | (fee <= -_MOST_FEE))[0])
+    if len(fee) and (int(fee.max()) >= MOST_FEE or int(fee.min()) <= -MOST_FEE):
+        at = int(np.flatnonzero((fee >= MOST_FEE) | (fee <= -MOST_FEE))[0])
         raise MoneyError(
             f"Fill {at} of the batch has a fee of {money_text(int(fee[at]))}: a match adds two "
             "fills' shares, which then would not fit DECIMAL(18,8)."

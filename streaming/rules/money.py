@@ -18,6 +18,9 @@ SCALE = 100_000_000
 LIMIT = 10**18
 """The first magnitude that DECIMAL(18,8) cannot hold."""
 
+MOST_FEE = LIMIT // 2
+"""The first magnitude that a fill's fee may not have: a match adds the shares of two fills."""
+
 OVERFLOW = -(2**63)
 """Stands for an amount that does not fit; no valid amount has this value."""
 

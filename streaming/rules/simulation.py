@@ -17,7 +17,7 @@ from streaming.rules.fills import fill_fee, fill_price
 from streaming.rules.gate import OK, Gates, count_holder
 from streaming.rules.holdings import Holdings, Instruments, Rules, claim, gate_of
 from streaming.rules.ids import BUY_WORD, SELL_WORD, SIMULATED_FILL_ID, mix, text_id
-from streaming.rules.money import LIMIT, OVERFLOW, value
+from streaming.rules.money import LIMIT, MOST_FEE, OVERFLOW, value
 from streaming.rules.orders import FILL, NEVER, BarTable, drop_first, push, schedule
 from streaming.rules.wide import U64
 
@@ -85,6 +85,8 @@ def _fill(
     if price >= LIMIT or notional == OVERFLOW or abs(net + quantity) >= LIMIT:
         return False
     fee = fill_fee(notional, rules.fee_rate)
+    if fee >= MOST_FEE:
+        return False
     claim(order, key, -1, rules, gates, held)
     number = out.counts[FILLS]
     row = out.fills[number]

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from oracle.fifo import Book
 from oracle.ids import BUY, SELL
-from oracle.money import SCALE, fit, half_even, product
+from oracle.money import LIMIT, SCALE, half_even, product
 
 OK = "OK"
 OPEN_LIMIT_EXCEEDED = "OPEN_LIMIT_EXCEEDED"
@@ -165,9 +165,15 @@ class Gate:
             notional = min(notional, settings.symbol_limit - self.exposure(signal.symbol))
         if settings.gross_limit is not None:
             notional = min(notional, settings.gross_limit - self.exposure())
-        if notional <= 0:
+        room = LIMIT - 1 - abs(self.book(signal.strategy, signal.symbol).net)
+        room -= sum(
+            order.qty
+            for order in self.orders.values()
+            if order.opening and (order.strategy, order.symbol) == (signal.strategy, signal.symbol)
+        )
+        if notional <= 0 or room <= 0:
             return BUDGET_EXCEEDED, 0, True
-        qty = fit(notional * SCALE**2 // (ref_price * terms.point_value))
+        qty = min(notional * SCALE**2 // (ref_price * terms.point_value), room)
         qty -= qty % terms.lot
         if qty == 0 or qty < terms.min_qty:
             return BELOW_MIN_QTY, 0, True

@@ -144,7 +144,8 @@ def trading_case(rng: Random, minutes: int = 14) -> TradingCase:
     strategies = STRATEGIES[: rng.randint(1, 3)]
     last = rng.randint(2, minutes)
     presence = rng.choice([10, 10, 9, 6, 3])
-    unit = rng.choice([SCALE, SCALE // 100, SCALE // 10_000])
+    # At 1e-8 a piece, an account's money buys more units than fit.
+    unit = rng.choice([SCALE, SCALE // 100, SCALE // 10_000, 1])
     bars: Bars = {}
     for symbol in symbols:
         price = rng.randint(1, 200)

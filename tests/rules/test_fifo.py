@@ -1,10 +1,12 @@
 """FIFO against the oracle: every match, lot, average and id, whole and cut anywhere."""
 
+from random import Random
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracle import strategies
+from oracle import samples, strategies
 from oracle.fifo import Fill
 from oracle.money import LIMIT, SCALE, DoesNotFitError, product, units
 from oracle.samples import FillCase
@@ -78,6 +80,19 @@ def test_the_number_of_threads_changes_nothing(feed, shards, data):
         many = LotBooks.from_bytes(saved, shards=shards)
         assert many.shards == shards
     assert lot_rows(one) == lot_rows(many)
+
+
+@pytest.mark.parametrize("shards", [1, 2, 4])
+def test_long_batches_of_many_keys(shards):
+    """Long enough that fills are looked at ahead of their turn, in every shard."""
+    rng = Random(shards)
+    for _ in range(20):
+        feed = Feed([samples.fill_case(rng) for _ in range(rng.randint(1, 90))])
+        expected, books = Expected(feed), feed.books(shards=shards)
+        half = slice(0, len(feed) // 2)
+        found = feed.match(books, half) + feed.match(books, slice(half.stop, None))
+        assert found == expected.matches
+        assert lot_rows(books) == expected.lots()
 
 
 @given(feeds())

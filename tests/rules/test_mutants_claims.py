@@ -18,7 +18,7 @@ def rules(per_strategy=0, reserve=1):
 
 def holdings():
     keys = STRATEGIES * SYMBOLS
-    counts = [np.zeros(keys, np.int64) for _ in range(3)]
+    counts = [np.zeros(keys, np.int64) for _ in range(4)]
     return Holdings(
         np.zeros(keys, BOOK),
         np.zeros(0, LOT),
@@ -94,3 +94,14 @@ def test_a_gate_counts_its_own_strategies(per_strategy, gate):
     claim(order(5, 1), KEY, 1, setting, gates, holdings())
     assert gates.live_buys[gate].tolist() == [0, 0, 1]
     assert gates.taken.tolist() == [int(gate == 0), int(gate == 1)]
+
+
+@pytest.mark.parametrize("quantity", [3, -3])
+def test_units_that_may_be_added_are_counted_until_they_are_or_not(quantity):
+    gates, held = new_gates(1, SYMBOLS), holdings()
+    for sign, live in ((1, 3), (1, 6), (-1, 3), (-1, 0)):
+        claim(order(quantity, 1), KEY, sign, rules(), gates, held)
+        assert held.opening[KEY] == live
+        assert held.opening.sum() == live
+    claim(order(quantity, 0), KEY, 1, rules(), gates, held)
+    assert not held.opening.any()

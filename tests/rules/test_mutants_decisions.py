@@ -51,6 +51,7 @@ def decided(
         np.zeros(1, np.int64),
         live,
         live,
+        np.zeros(1, np.int64),
         np.zeros(2, np.int64),
     )
     gates = new_gates(1, 1)

@@ -226,11 +226,10 @@ def test_a_price_that_does_not_fit_is_refused():
         Fast(case).advance(case.complete_to)
 
 
-def test_a_position_that_does_not_fit_is_refused():
+def test_a_position_is_added_to_up_to_what_fits():
     closes = {"A": "0.00000015 0.00000015 0.00000015"}
-    case = small(closes, (1, "s", "A", "BUY"), (2, "s", "A", "BUY"))
-    with pytest.raises(MoneyError):
-        Fast(case).advance(case.complete_to)
+    rows = run(small(closes, (1, "s", "A", "BUY"), (2, "s", "A", "BUY")))
+    assert list(rows.positions.values()) == [LIMIT - 1]
 
 
 def test_an_order_that_buys_more_than_fits_is_never_wrapped():
@@ -270,3 +269,16 @@ def test_strategies_and_symbols_are_told_apart():
         small(closes, (1, "s", "A", "BUY"), (1, "t", "B", "BUY", "0.5"), (2, "t", "A", "SELL"))
     )
     assert rows.positions == {("s", "A"): 100 * SCALE, ("t", "B"): 25 * SCALE}
+
+
+def test_a_symbol_so_cheap_that_its_units_do_not_fit_is_bought_up_to_what_does():
+    """Money for 5e10 units at 0.00000002, of which DECIMAL(18,8) holds 1e10 less 1e-8."""
+    closes = {"A": "0.00000002 - 0.00000002 0.00000002 0.00000002"}
+    signals = [(1, "s", "A", "BUY"), (2, "s", "A", "BUY"), (3, "s", "A", "BUY", "0.1")]
+    rows = run(small(closes, *signals, (4, "s", "A", "SELL")))
+    assert [(code, qty) for *_, code, qty in rows.decisions] == [
+        ("OK", LIMIT - 1),
+        ("BUDGET_EXCEEDED", 0),  # what is ordered already fills the position
+        ("BUDGET_EXCEEDED", 0),
+        ("OK", LIMIT - 1),
+    ]

@@ -16,8 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from streaming.errors import LakeError, RunError
+from streaming.jobs.strategies.signals import signals_of
 from streaming.lake import Lake, atomic
-from streaming.runtimes.backtest import pipeline, run_backtest
+from streaming.runtimes.backtest import pipeline, run_backtest, slices, symbols
 from streaming.runtimes.backtest.store import RunWriter, new_run
 from streaming.runtimes.runs import runs
 
@@ -92,6 +93,22 @@ def test_an_error_midway_leaves_nothing(lake, error):
 
 def test_an_error_in_a_thread_leaves_nothing(lake, monkeypatch):
     monkeypatch.setattr(pipeline, "advance", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run(lake, STRATEGIES)
+    assert_nothing_is_there(lake)
+
+
+def test_an_error_of_a_symbol_in_a_later_slice_leaves_nothing(tmp_path, monkeypatch):
+    """By then the accounts of the slice before are trading."""
+    monkeypatch.setattr(slices, "MOST_ROWS", 700)
+    lake = lake_of(tmp_path, month_market(3))
+    begun = []
+
+    def signals(strategy, view):
+        begun.append(strategy)
+        return 1 / 0 if len(begun) > 30 else signals_of(strategy, view)
+
+    monkeypatch.setattr(symbols, "signals_of", signals)
     with pytest.raises(ZeroDivisionError):
         run(lake, STRATEGIES)
     assert_nothing_is_there(lake)

@@ -11,7 +11,7 @@ from streaming.jobs.strategies import make
 from streaming.lake import Lake
 from streaming.rules.money import SCALE
 from streaming.rules.weights import WeightSchedule
-from streaming.runtimes.backtest import BacktestRequest, definition, run_backtest
+from streaming.runtimes.backtest import BacktestRequest, definition, run_backtest, slices
 from streaming.settings import Costs, Limits, Metrics, Settings, TradePicker
 
 from .composed import micros
@@ -21,6 +21,7 @@ from .markets import (
     forget_runs,
     lake_of,
     listed,
+    month_market,
     parts,
     request,
     run,
@@ -233,6 +234,21 @@ def test_bytes_are_the_same_again_and_on_any_number_of_threads(own_lake, layout)
     ]
     assert kept[0] == kept[1] == kept[2] == kept[3]
     assert len(kept[0]) > 10
+
+
+@pytest.mark.parametrize("layout", ["per-strategy", "shared"])
+def test_bytes_are_the_same_where_slices_overlap(tmp_path, monkeypatch, layout):
+    """Over two ends of months and with many slices, on any number of threads."""
+    monkeypatch.setattr(slices, "MOST_ROWS", 700)
+    lake = lake_of(tmp_path, month_market(3))
+    given = {"layout": layout, "final_unrealized": True}
+    kept = [
+        files(run(lake, "ema_cross,donchian_breakout,hour_trend_pullback", threads=n, **given))
+        for n in (1, 2, 4, 2)
+        if forget_runs(lake) is None
+    ]
+    assert kept[0] == kept[1] == kept[2] == kept[3]
+    assert len(kept[0]) > 20
 
 
 def test_bytes_do_not_tell_where_the_lake_lies(own_lake, market, tmp_path):

@@ -19,7 +19,7 @@ from streaming.jobs.trading_engine.refusals import Refusals
 from streaming.jobs.trading_engine.state import EngineState
 from streaming.rules.ids import fill_ids
 from streaming.rules.intake import NO_TIME, notionals
-from streaming.rules.money import LIMIT, OVERFLOW, money_text
+from streaming.rules.money import MOST_FEE, OVERFLOW, money_text
 
 if TYPE_CHECKING:
     from streaming.instruments import Instruments
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 UNATTRIBUTED = "UNATTRIBUTED"
 """The strategy of fills whose order nobody knows."""
 
-_MOST_FEES = LIMIT // 2  # a match adds the shares of two fills
 
 _REPORTS = replace(
     EXEC_REPORT_HISTORY,
@@ -174,7 +173,7 @@ def read_reports(
     code = symbols.indices.to_numpy()
     notional = np.empty(len(ts), np.int64)
     notionals(price, size, point_values[code], notional)
-    fits = known[code] & (notional != OVERFLOW) & (np.abs(fees) < _MOST_FEES)
+    fits = known[code] & (notional != OVERFLOW) & (np.abs(fees) < MOST_FEE)
     for at in np.flatnonzero(~fits).tolist():
         if not known[code[at]]:
             reason = f"symbol {symbols[at].as_py()!r} is not in the instruments file"
@@ -185,7 +184,7 @@ def read_reports(
             )
         else:
             reason = (
-                f"fees {money_text(int(fees[at]))} are not within {money_text(_MOST_FEES)} of 0: "
+                f"fees {money_text(int(fees[at]))} are not within {money_text(MOST_FEE)} of 0: "
                 "a match adds those of two fills, which must fit DECIMAL(18,8)"
             )
         refusals.add(int(kept[at]), came, int(kept[at]), int(ts[at]), reason)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from streaming.contracts import POSITION_KEY
 from streaming.jobs.trading_engine.changes import Change, changes_between, latest
 from streaming.jobs.trading_engine.fills import Fills, Int, Part, no_fills, whole
+from streaming.rules.bars import DAY_US
 from streaming.rules.ids import Words, position_id
 from streaming.rules.intake import ENTRY, NO_TIME, FillMemory
 from streaming.rules.lot_books import LotBooks
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 _KIND, _VERSION = "trading engine", 1
 _LONGEST_US = 2**59  # of a setting: sums with event times stay within int64
 _SECOND_US = 1_000_000
-_DAY_US = 86_400_000_000
 
 PositionKey = tuple[str, str, str]
 """accountId, strategyId, symbol."""
@@ -117,7 +117,7 @@ class EngineState:
         self.last_match: Int = none
         self.last_fill: Int = none
         self.fees_seen: NDArray[np.float64] = np.empty(0, np.float64)
-        self.memory = FillMemory(min(ttl_days * _DAY_US, _LONGEST_US))
+        self.memory = FillMemory(min(ttl_days * DAY_US, _LONGEST_US))
         self.watermark = NO_TIME
         self.waiting: Fills = no_fills()
         self.parts: list[Part] = []

@@ -4,13 +4,12 @@ import math
 
 import numpy as np
 
-from streaming.rules.bars import Bars, Float
+from streaming.rules.bars import DAY_US, Bars, Float
 from streaming.rules.compile import inlined, kernel
 from streaming.rules.indicators.rows import Out, blank
 from streaming.rules.indicators.windows import block_rows, tree_sums
 from streaming.rules.money import SCALE
 
-DAY_US = 86_400_000_000
 _PARTS = 3.0 * SCALE
 
 

@@ -15,7 +15,7 @@ from streaming.contracts import TRADE_MATCH_HISTORY
 from streaming.jobs.strategies.signals import Signals
 from streaming.lake import DayInfo, Lake
 from streaming.rules.account import Account
-from streaming.rules.bars import Bars
+from streaming.rules.bars import DAY_US, Bars
 from streaming.runtimes.backtest import rows
 from streaming.runtimes.backtest.books import (
     Market,
@@ -33,7 +33,7 @@ from streaming.runtimes.backtest.definition import (
 )
 from streaming.runtimes.backtest.recorded import Recording, read_recording
 from streaming.runtimes.backtest.resuming import Saved
-from streaming.runtimes.backtest.slices import DAY_US, day_end, plan
+from streaming.runtimes.backtest.slices import day_end, plan
 from streaming.runtimes.backtest.store import RunWriter
 from streaming.runtimes.backtest.symbols import SymbolStage, SymbolState
 from streaming.runtimes.backtest.tally import Tally

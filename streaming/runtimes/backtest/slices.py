@@ -11,11 +11,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from streaming.lake import DayInfo
-from streaming.rules.bars import MINUTE_US
+from streaming.rules.bars import DAY_US
 
 MOST_ROWS = 4_000_000
 
-DAY_US = 1440 * MINUTE_US
 _EPOCH = dt.date(1970, 1, 1)
 
 

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 from streaming.errors import RunError
 from streaming.lake import DayInfo, Lake
-from streaming.rules.bars import MINUTE_US
+from streaming.rules.bars import DAY_US, MINUTE_US
 from streaming.runtimes.backtest.definition import BacktestRequest, bars_digest, time_text
 from streaming.runtimes.backtest.resuming import Saved
-from streaming.runtimes.backtest.slices import DAY_US, day_end
+from streaming.runtimes.backtest.slices import day_end
 
 
 class Window(NamedTuple):
@@ -80,9 +80,9 @@ def window_of(
         )
     if end <= begin or end <= start:
         raise RunError(
-            f"{lake.root}: has no prices between {time_text(max(begin, start))} and "
-            f"{time_text(request.end) or 'its end'}; the last bar of these symbols is of "
-            f"{time_text(known_to)}."
+            f"{lake.root}: has no prices between {time_text(request.start or start)} and "
+            f"{time_text(request.end) or 'its end'}; the bars of these symbols are of "
+            f"{time_text(mine[0].first_ts)} to {time_text(known_to)}."
         )
     return Window(begin, max(start, begin) if saved.run is None else start, end)
 
