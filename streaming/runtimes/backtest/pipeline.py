@@ -162,16 +162,23 @@ class Pipeline:
             state = self._stage.new_state()
             if saved.run is not None and name not in saved.closes:
                 # New to the run that is resumed, but its first bar may be older than that.
-                bars = self._lake.bars([name], None, saved.complete_to)[name]
-                if len(bars):
-                    place = self._symbols.index(name)
-                    self._last_close[place], self._last_ts[place] = bars.close[-1], bars.ts[-1]
-                if not self._recording:
-                    self._stage.warm_up(state, bars, saved.complete_to)
+                for last, bars in self._history(name, saved.complete_to):
+                    if len(bars):
+                        place = self._symbols.index(name)
+                        self._last_close[place], self._last_ts[place] = bars.close[-1], bars.ts[-1]
+                    if not self._recording:
+                        self._stage.warm_up(state, bars, last)
             return state
 
         states = dict(zip(self._symbols, pool.map(start, self._symbols), strict=True))
         self._states = {} if self._recording else states
+
+    def _history(self, name: str, end: int) -> Iterator[tuple[int, Bars]]:
+        """Read a symbol's bars up to a time, a slice at a time: (end of the slice, bars)."""
+        days = [info for info in self._days if name in info.symbols]
+        begin = day_end(days[0].day) - DAY_US
+        for first, last in plan(days, [name], min(begin, end), end):
+            yield last, self._lake.bars([name], first, last)[name]
 
     def _begun(
         self, reader: ThreadPoolExecutor, pool: ThreadPoolExecutor, slices: list[_Slice]
