@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from streaming.errors import RunError, StateError
+from streaming.jobs.price_rows import rows_of_bars
 from streaming.lake import Lake
 from streaming.rules.bars import MINUTE_US
 from streaming.rules.money import SCALE
@@ -76,6 +77,42 @@ def test_a_start_before_the_first_bar_is_the_whole(lake, full):
     for table in HISTORY:
         assert joined([early], table) == joined([full], table)
     assert early.id != full.id
+
+
+class TestBarsThatCameLater:
+    """A lake that grows between the windows."""
+
+    CUT = us("2024-02-12T08:43")
+
+    def first(self, folder, market):
+        lake = lake_of(folder, until(market, self.CUT))
+        return lake, run(lake, STRATEGIES)
+
+    def test_on_the_day_on_which_the_run_ended_they_are_gone_on_with(self, market, tmp_path, full):
+        lake, first = self.first(tmp_path, market)
+        lake.write_prices(rows_of_bars(dict(market), "test"))
+        second = run(lake, STRATEGIES, resume=first.id)
+        for table in HISTORY:
+            assert joined([first, second], table) == joined([full], table), table
+        # Its window begins where the first one's bars ended, not where its day did.
+        assert us(second.facts["window"]["start"][:-1]) == self.CUT
+        counted = sum(one["trades"] for one in second.facts["figures"].values())
+        rows = [
+            row for found in by_strategy(second, "trade_match_history").values() for row in found
+        ]
+        assert counted == len({row[side] for row in rows for side in ["sellOrderId"]})
+
+    @pytest.mark.parametrize("when", ["2024-02-12T08:41", "2024-02-07T08:12"])
+    def test_behind_its_end_they_are_refused(self, market, tmp_path, when):
+        late = us(when)
+        kept = dict(market)
+        bee = market["BEE"]
+        rest = np.flatnonzero(bee.ts != bee.ts[np.searchsorted(bee.ts, late)])
+        kept["BEE"] = type(bee)(*(column[rest] for column in bee))
+        lake, first = self.first(tmp_path, kept)
+        lake.write_prices(rows_of_bars(dict(market), "test"))
+        with pytest.raises(RunError, match=r"cannot be resumed: bars of BEE up to .*08:43"):
+            run(lake, STRATEGIES, resume=first.id)
 
 
 def test_the_window_says_what_was_asked_and_what_was_known(lake, market):

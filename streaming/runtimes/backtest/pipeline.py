@@ -32,7 +32,7 @@ from streaming.runtimes.backtest.definition import (
     time_text,
 )
 from streaming.runtimes.backtest.recorded import Recording, read_recording
-from streaming.runtimes.backtest.resuming import Saved
+from streaming.runtimes.backtest.resuming import Saved, bars_known
 from streaming.runtimes.backtest.slices import day_end, plan
 from streaming.runtimes.backtest.store import RunWriter
 from streaming.runtimes.backtest.symbols import SymbolStage, SymbolState
@@ -97,7 +97,8 @@ class Pipeline:
         )
         self._last_ts = np.array([saved.closes.get(name, (0, 0))[1] for name in symbols], np.int64)
         zone = request.settings.metrics.timezone
-        self._tally = Tally(names, window.start, window.complete_to, zone, keep_after)
+        start = window.begin if keep_after is None else window.start
+        self._tally = Tally(names, start, window.complete_to, zone, keep_after)
 
     def _recorded(self) -> Recording | None:
         if self._request.signals is None:
@@ -274,4 +275,5 @@ class Pipeline:
             complete_to=self._window.complete_to,
             end=self._window.complete_to if self._request.end is None else self._request.end,
             closes=dict(zip(self._symbols, closes, strict=True)),
+            bars=bars_known(self._lake, self._days, self._symbols, self._window.complete_to),
         )

@@ -43,7 +43,7 @@ def run_backtest(lake: Lake, request: BacktestRequest, progress: Progress | None
     """
     days = lake.days()
     symbols = symbols_of(lake, request, days)
-    saved = no_state() if request.resume is None else resume(lake, request, symbols)
+    saved = no_state() if request.resume is None else resume(lake, request, symbols, days)
     window = window_of(lake, request, days, symbols, saved)
     bars = digest_read(days, symbols, window, saved)
     definition = define(
@@ -70,6 +70,9 @@ def run_backtest(lake: Lake, request: BacktestRequest, progress: Progress | None
         sweep(lake.root / RUNS)
         # Rows of an earlier window are that run's, those between it and the start nobody's.
         keep_after = None if window.start == saved.end else window.start
+        # Where windows meet, rows count from the bar on that the earlier run ended with: that
+        # may be before the end that was asked of it.
+        start = window.begin if keep_after is None else window.start
         with new_run(lake.root, run, keep_after) as writer:
             backtest = Pipeline(lake, request, symbols, window, saved, days, keep_after)
             facts = backtest.run(run, writer, progress)
@@ -84,7 +87,7 @@ def run_backtest(lake: Lake, request: BacktestRequest, progress: Progress | None
                     "definition": definition,
                     "options": _options(request),
                     "window": {
-                        "start": time_text(window.start),
+                        "start": time_text(start),
                         "end": time_text(request.end),
                         "completeTo": time_text(window.complete_to),
                     },
