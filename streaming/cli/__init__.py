@@ -57,3 +57,11 @@ def main() -> None:
         # The reader (head, a pager) has seen enough.
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        fail(_told(error))
+        sys.exit(1)
+
+
+def _told(error: OSError) -> str:
+    why = error.strerror or str(error) or type(error).__name__
+    return why if error.filename is None else f"{error.filename}: {why}"

@@ -57,7 +57,8 @@ class PriceSpool:
         places: dict[int, tuple[int, int]] = {}
         with self._path(len(self._parts)).open("wb") as file:
             for day, begin, end in zip(present.tolist(), begins.tolist(), ends, strict=True):
-                matrix[:, begin:end].tofile(file)
+                # Not `tofile`: its error on a full disk does not say that this is why.
+                file.write(memoryview(np.ascontiguousarray(matrix[:, begin:end])))
                 places[day] = (begin, end - begin)
         self._parts.append(places)
 

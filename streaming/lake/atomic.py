@@ -24,6 +24,10 @@ _REFUSED = (
     errno.EFBIG,
     errno.EIO,
     errno.EISDIR,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    # A folder that cannot be made (/proc), or was removed meanwhile.
+    errno.ENOENT,
     errno.ENOTDIR,
     errno.EPERM,
     errno.EROFS,

@@ -104,3 +104,22 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(LakeError, match=r"file/below"), atomic_file(tmp_path / "file" / "below"):
         pass
+
+
+@pytest.mark.parametrize("manage", [atomic_file, atomic_directory])
+def test_a_folder_that_cannot_be_made_is_told_as_such(tmp_path, manage):
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    for final in (Path("/proc/nowhere/x"), tmp_path / ("x" * 300) / "x", loop / "deep" / "x"):
+        why = r"x: cannot be written \(.*Nothing of it was changed"
+        with pytest.raises(LakeError, match=why), manage(final):
+            pass
+    assert _names(tmp_path) == ["loop"]
+
+
+def test_scratch_that_cannot_be_made_is_told_as_such():
+    with (
+        pytest.raises(LakeError, match=r"cannot be written"),
+        scratch_directory(Path("/proc/x"), "y"),
+    ):
+        pass
