@@ -117,7 +117,7 @@ def backtest(
     )
     request = BacktestRequest(
         settings=held,
-        strategies=() if signals else _strategies(strategies or "all", param or []),
+        strategies=() if signals else _strategies(strategies, param or []),
         symbols=_listed(symbols),
         start=to_micros(start, "--start"),
         end=to_micros(end, "--end"),
@@ -159,12 +159,12 @@ def _listed(text: str | None) -> tuple[str, ...] | None:
     return names
 
 
-def _strategies(names: str, settings: Sequence[str]) -> "tuple[Strategy, ...]":
-    """Make the strategies named, with the parameters set."""
+def _strategies(names: str | None, settings: Sequence[str]) -> "tuple[Strategy, ...]":
+    """Make the strategies named, all where none is, with the parameters set."""
     from streaming.errors import SettingsError
     from streaming.jobs.strategies import make, select
 
-    chosen = {one.id: one for one in select(names)}
+    chosen = {one.id: one for one in select("all" if names is None else names)}
     params: dict[str, dict[str, float]] = {}
     for text in settings:
         key, equals, value = text.partition("=")

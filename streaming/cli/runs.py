@@ -27,9 +27,12 @@ def list_runs(
     as_json: JsonFlag = False,
 ) -> None:
     """List the runs of a lake, show one, or compare several."""
+    from streaming.errors import LakeError
     from streaming.lake import Lake
     from streaming.runtimes.runs import find_run, runs
 
+    if not lake.is_dir():
+        raise LakeError(f"{lake}: there is no such lake. `trading import` makes one.")
     home = Lake(lake)
     found = [find_run(home, name) for name in names] if names else runs(home)
     if as_json:

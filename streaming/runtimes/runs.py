@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -108,13 +108,23 @@ def runs(lake: Lake) -> list[Run]:
         If a run's `run.json` is damaged.
     """
     names = {run: name for name, run in sorted(_names(lake).items(), reverse=True)}
-    paths = sorted((lake.root / RUNS).glob(f"*/{RUN_FILE}"))
-    found = [
-        _read(path, names.get(path.parent.name))
-        for path in paths
-        if path.parent.name != _NAMES and not path.parent.name.startswith(".")
-    ]
+    found = [_read(path, names.get(run)) for run, path in _files(lake).items()]
     return sorted(found, key=lambda run: (*_times(run), run.id))
+
+
+def _files(lake: Lake) -> dict[str, Path]:
+    """Give the `run.json` of each run that the lake has, by runId."""
+    return {
+        path.parent.name: path
+        for path in sorted((lake.root / RUNS).glob(f"*/{RUN_FILE}"))
+        if path.parent.name != _NAMES and not path.parent.name.startswith(".")
+    }
+
+
+def kept_run(lake: Lake, run: str) -> Run | None:
+    """Give the run of a runId, None where the lake has none; other runs are not looked at."""
+    path = _files(lake).get(run)
+    return None if path is None else _read(path, None)
 
 
 def _read(path: Path, name: str | None) -> Run:
@@ -143,19 +153,20 @@ def find_run(lake: Lake, wanted: str) -> Run:
     RunError
         If there is none, or more than one.
     """
-    known = {run.id: run for run in runs(lake)}
+    # A damaged run is no reason to refuse another one: only what is asked for is read.
+    known, names = _files(lake), _names(lake)
+    first_name = {run: name for name, run in sorted(names.items(), reverse=True)}
     if wanted in known:
-        return known[wanted]
-    named = _names(lake).get(wanted)
-    if named in known:
-        return replace(known[named], name=wanted)
+        return _read(known[wanted], first_name.get(wanted))
+    if names.get(wanted) in known:
+        return _read(known[names[wanted]], wanted)
     if len(wanted) >= _SHORTEST:
-        begun = [run for run in known.values() if run.id.startswith(wanted)]
+        begun = [run for run in known if run.startswith(wanted)]
         if len(begun) == 1:
-            return begun[0]
+            return _read(known[begun[0]], first_name.get(begun[0]))
         if len(begun) > 1:
             raise RunError(f"Run {wanted!r}: {len(begun)} runs begin like that. Give more of it.")
-    near = get_close_matches(wanted, [run.label for run in known.values()], 3)
+    near = get_close_matches(wanted, [first_name.get(run, run) for run in known], 3)
     hint = f" Near: {', '.join(near)}." if near else ""
     raise RunError(
         f"{lake.root}: has no run {wanted!r}.{hint} It has {len(known)}; `trading runs` lists them."

@@ -148,6 +148,7 @@ class TestFailures:
         [
             (["--strategies", "ema_crss"], "no strategy 'ema_crss'. Did you mean ema_cross"),
             (["--strategies", ","], "No strategy is named"),
+            (["--strategies", ""], "No strategy is named"),
             (["--symbols", "ANTS"], "no prices of symbol 'ANTS'. Near: ANT"),
             (["--param", "ema_crss.fast=3"], "no strategy 'ema_crss'"),
             (["--param", "ema_cross.fst=3"], "no parameter 'fst'. Did you mean fast"),

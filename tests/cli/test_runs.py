@@ -22,6 +22,11 @@ class TestRuns:
         assert as_json(trading("runs", "--lake", tmp_path, "--json")) == []
         assert trading("runs", "--lake", tmp_path)[0] == 0
 
+    def test_a_lake_that_is_not_there(self, trading, tmp_path):
+        code, output, errors = trading("runs", "--lake", tmp_path / "lak")
+        assert (code, output) == (1, "")
+        assert "there is no such lake" in errors
+
     def test_all_of_them(self, trading, own_lake, two):
         found = as_json(trading("runs", "--lake", own_lake.root, "--json"))
         assert {one["runId"]: one["name"] for one in found} == {

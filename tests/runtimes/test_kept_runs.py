@@ -101,6 +101,18 @@ def test_a_damaged_run_is_named(own_lake, content):
         runs(own_lake)
 
 
+def test_a_damaged_run_is_in_nobodys_way(own_lake):
+    broken = run(own_lake, "ema_cross", name="broken")
+    other = run(own_lake, "roc_momentum", name="other")
+    (broken.folder / "run.json").write_text("{")
+    assert find_run(own_lake, "other").id == other.id
+    assert find_run(own_lake, other.id[:8]).id == other.id
+    assert run(own_lake, "roc_momentum").facts == other.facts
+    assert run(own_lake, "sma_cross").id
+    with pytest.raises(LakeError, match="is damaged"):
+        find_run(own_lake, "broken")
+
+
 def test_a_damaged_table_of_a_run_is_named(own_lake):
     found = run(own_lake, "ema_cross")
     path = next((found.folder / "trade_match_history").rglob("*.parquet"))

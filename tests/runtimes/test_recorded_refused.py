@@ -94,6 +94,7 @@ class TestBadRows:
             row(strategy=""),
             row("2024-01-22T06:00:00Z"),  # says again what the first says
             row("2024-01-22T06:00:00Z", size="0.4"),  # says otherwise
+            row("2024-01-22T06:12:00Z", size="0.000000004"),
         )
         found = run(lake, signals=path)
         reasons = dict(quarantined(found))
@@ -112,6 +113,7 @@ class TestBadRows:
             14: "before 1970",
             15: "strategyId",
             17: "differs",
+            18: "nothing once rounded to 1e-8",
         }
         assert reasons.keys() == told.keys()
         for number, words in told.items():

@@ -97,10 +97,8 @@ class TestBarsThatCameLater:
         # Its window begins where the first one's bars ended, not where its day did.
         assert us(second.facts["window"]["start"][:-1]) == self.CUT
         counted = sum(one["trades"] for one in second.facts["figures"].values())
-        rows = [
-            row for found in by_strategy(second, "trade_match_history").values() for row in found
-        ]
-        assert counted == len({row[side] for row in rows for side in ["sellOrderId"]})
+        kept = by_strategy(second, "trade_match_history").values()
+        assert counted == len({row["sellOrderId"] for rows in kept for row in rows})
 
     @pytest.mark.parametrize("when", ["2024-02-12T08:41", "2024-02-07T08:12"])
     def test_behind_its_end_they_are_refused(self, market, tmp_path, when):

@@ -181,6 +181,8 @@ def _judge(
     codes = symbols.indices.to_numpy()
     first = np.array([first_ts.get(name, 0) for name in names], np.int64)[codes]
     reasons[time_values(table["signalTs"]) < first] = "the symbol has no price yet at signalTs"
+    small = np.rint(table["sizeHint"].to_numpy() * SCALE) < 1
+    reasons[small] = "sizeHint is nothing once rounded to 1e-8"
     for code, name in enumerate(names):
         if name not in first_ts:
             known = name in left_out
@@ -203,7 +205,7 @@ def _grouped(table: pa.Table) -> Found:
         time_values(table["signalTs"]),
         action,
         table["confidence"].to_numpy(),
-        np.maximum(np.rint(table["sizeHint"].to_numpy() * SCALE).astype(np.int64), 1),
+        np.rint(table["sizeHint"].to_numpy() * SCALE).astype(np.int64),
     )
     change = (strategies[1:] != strategies[:-1]) | (symbols[1:] != symbols[:-1])
     starts = [0, *(np.flatnonzero(change) + 1).tolist(), table.num_rows]

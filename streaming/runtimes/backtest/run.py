@@ -20,7 +20,7 @@ from streaming.runtimes.backtest.pipeline import Pipeline, Progress
 from streaming.runtimes.backtest.resuming import no_state, resume
 from streaming.runtimes.backtest.store import holds, new_run
 from streaming.runtimes.backtest.window import digest_read, symbols_of, window_of
-from streaming.runtimes.runs import RUNS, Run, check_name, find_run, give_name, runs
+from streaming.runtimes.runs import RUNS, Run, check_name, find_run, give_name, kept_run
 
 
 def run_backtest(lake: Lake, request: BacktestRequest, progress: Progress | None = None) -> Run:
@@ -58,7 +58,8 @@ def run_backtest(lake: Lake, request: BacktestRequest, progress: Progress | None
     if request.name is not None:
         check_name(lake, request.name, run)
     options = _options(request)
-    kept = next((known.facts["options"] for known in runs(lake) if known.id == run), None)
+    there = kept_run(lake, run)
+    kept = None if there is None else there.facts["options"]
     if kept is None or not holds(kept, options):
         if kept is not None:
             # What an earlier command wanted kept beside the matches stays.
