@@ -52,8 +52,9 @@ class Reading:
     columns
         Which column is which (see `columns.parse_mapping`); OHLCV only.
     symbol
-        The symbol of all rows. Without it: the file's symbol column, and for Binance the
-        file's name (BTCUSDT-1m-2024-01.csv).
+        The symbol of all rows; a file whose symbol column says another is refused. Without
+        it: the file's symbol column, and for Binance the file's name
+        (BTCUSDT-1m-2024-01.csv).
     label
         Whether a file labels a bar by its open or its close. None: by its open for Binance
         and where the time column is called open time, otherwise by its close.
@@ -73,8 +74,8 @@ class BarBatch(NamedTuple):
 
     `rows` has its columns and after them what else the file has; `number` (int64[n]) is
     each row's number in its file; `problems` says for some rows (by position) why their
-    time cannot be told, which is null then; `refused` are lines that are no rows at all;
-    `done` is the part of the file that has been read.
+    time or symbol cannot be told, which is null then; `refused` are lines that are no rows
+    at all; `done` is the part of the file that has been read.
     """
 
     rows: pa.Table
@@ -142,7 +143,6 @@ class _Reader:
             label = "open" if self._columns.says_open else "close"
         self._shift = MINUTE_US if label == "open" else 0
         self._begun = False
-        self._alone: str | None = None
         if self._symbol is None and self._columns.symbol is None:
             raise SourceError(
                 f"{self._where}: has no symbol column. Say which symbol it is with --symbol, or "
@@ -161,8 +161,9 @@ class _Reader:
         self._begun = True
         unknown = np.zeros(len(micros), np.bool_)
         unknown[list(problems)] = True
+        odd = raw.not_text.get(names.symbol, []) if names.symbol else []
         columns: dict[str, Any] = {
-            "symbol": self._symbols(rows, names),
+            "symbol": self._symbols(rows, names, odd),
             "ts": pa.array(micros + self._shift, mask=unknown).cast(pa.timestamp("us", tz="UTC")),
             "open": _exact(rows.column(names.open)),
             "high": _exact(rows.column(names.high)),
@@ -173,6 +174,13 @@ class _Reader:
         }
         taken = {names.open, names.high, names.low, names.close, names.volume, names.symbol}
         others = [at for at, name in enumerate(rows.column_names) if name not in taken]
+        if odd:
+            others.append(rows.column_names.index(str(names.symbol)))
+            for at in odd:
+                text = rows.column(names.symbol)[at].as_py()
+                problems[at] = "; ".join(
+                    [f"symbol '{text}' is not UTF-8", *([problems[at]] if at in problems else [])]
+                )
         named = [rows.column_names[at] for at in others]
         own = set(PRICE_1M_HISTORY.names)
         table = pa.table(
@@ -188,21 +196,26 @@ class _Reader:
         parts: list[Any] = [rows.column(name).cast(pa.string()) for name in names.ts]
         return _one_chunk(pc.binary_join_element_wise(*parts, " "))
 
-    def _symbols(self, rows: pa.Table, names: Columns) -> Any:
+    def _symbols(self, rows: pa.Table, names: Columns, odd: list[int]) -> Any:
         if names.symbol is None:
             return pa.repeat(self._symbol or "", rows.num_rows)
-        column = rows.column(names.symbol).cast(pa.string())
-        texts = pc.utf8_trim_whitespace(column)
+        texts = pc.utf8_trim_whitespace(rows.column(names.symbol).cast(pa.string()))
+        if odd:
+            # Escaped bytes would be a symbol that nobody ever wrote.
+            told = np.ones(rows.num_rows, np.bool_)
+            told[odd] = False
+            texts = pc.if_else(pa.array(told), texts, pa.scalar(None, pa.string()))
         if self._symbol is None:
             return texts
         for text in pc.unique(texts).to_pylist():
-            if self._alone is not None and text is not None and text != self._alone:
+            if text and text != self._symbol:
                 raise SourceError(
-                    f"{self._where}: holds several symbols ({self._alone!r}, {text!r}), so "
-                    f"--symbol {self._symbol} cannot name them all. Leave --symbol out."
+                    f"{self._where}: its column {names.symbol!r} says {text!r}, --symbol says "
+                    f"{self._symbol!r}. Leave --symbol out, or say with --columns symbol= that "
+                    "the column is not the symbol."
                 )
-            self._alone = self._alone or text
-        return pa.repeat(self._symbol, rows.num_rows)
+        own = pa.array([self._symbol] * rows.num_rows, pa.string())
+        return pc.if_else(pa.array(told), own, texts) if odd else own
 
     def _check_klines(self, source: Rows) -> None:
         if len(source.columns) != len(_BINANCE):

@@ -141,6 +141,13 @@ def _usual(where: str, columns: Sequence[str], field: str) -> str | None:
     if len(set(alike)) == 1 and len(alike) > 1:
         raise SourceError(f"{where}: column {alike[0]!r} is there {len(alike)} times.")
     if len(alike) > 1:
+        cased = [column for column in alike if column.casefold() == field]
+        if len(cased) > 1:
+            raise SourceError(
+                f"{where}: column {field!r} is there {len(cased)} times, as "
+                f"{' and '.join(repr(column) for column in cased)}. Say which one it is with "
+                f"--columns {field}=NAME."
+            )
         # The table's own name for it says enough.
         own = [column for column in alike if column == field]
         if len(own) == 1:

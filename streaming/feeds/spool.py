@@ -58,7 +58,7 @@ class PriceSpool:
         with self._path(len(self._parts)).open("wb") as file:
             for day, begin, end in zip(present.tolist(), begins.tolist(), ends, strict=True):
                 # Not `tofile`: its error on a full disk does not say that this is why.
-                file.write(memoryview(np.ascontiguousarray(matrix[:, begin:end])))
+                file.write(np.ascontiguousarray(matrix[:, begin:end]).data)
                 places[day] = (begin, end - begin)
         self._parts.append(places)
 

@@ -8,10 +8,11 @@ files. Cells of a CSV stay exact text; an empty one is null. Memory follows the 
 import csv
 import hashlib
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -54,13 +55,15 @@ class RawBatch(NamedTuple):
     """Rows of a file: the file's own columns, each row's number, and lines left out.
 
     Rows are counted from 1, without the header and without empty lines. `done` is the part
-    of the file that has been read, 0 to 1.
+    of the file that has been read, 0 to 1. `not_text` says by column which rows (by
+    position) hold bytes there that are not UTF-8; they are escaped.
     """
 
     rows: pa.Table
     number: NDArray[np.int64]
     refused: list[Refused]
     done: float
+    not_text: Mapping[str, list[int]] = MappingProxyType({})
 
 
 class Rows(Protocol):
@@ -238,8 +241,14 @@ class _CsvRows:
                 number = np.setdiff1d(number, [line.number for line in lines], assume_unique=True)
                 done = upto
                 left_out = [line for line in left_out if line.number > upto]
-                rows = pa.table([_texts(column) for column in batch.columns], self.columns)
-                yield RawBatch(rows, number, lines, stream.done())
+                texts = [_texts(column) for column in batch.columns]
+                rows = pa.table([text for text, _ in texts], self.columns)
+                odd = {
+                    name: places
+                    for name, (_, places) in zip(self.columns, texts, strict=True)
+                    if places
+                }
+                yield RawBatch(rows, number, lines, stream.done(), odd)
         if left_out:
             nothing = pa.table([pa.nulls(0, pa.string())] * len(names), self.columns)
             yield RawBatch(nothing, np.empty(0, np.int64), left_out, 1.0)
@@ -276,16 +285,20 @@ class _CsvRows:
             raise
 
 
-def _texts(cells: Any) -> Any:
-    """Read bytes as UTF-8; a cell that is none keeps its odd bytes as escapes."""
+def _texts(cells: Any) -> tuple[Any, list[int]]:
+    """Read bytes as UTF-8; a cell that is none keeps its odd bytes as escapes, and is listed."""
     try:
-        return cells.cast(pa.string())
+        return cells.cast(pa.string()), []
     except pa.ArrowInvalid:
-        texts = [
-            None if cell is None else cell.decode(errors="backslashreplace")
-            for cell in cells.to_pylist()
-        ]
-        return pa.array(texts, pa.string())
+        texts: list[str | None] = []
+        odd = []
+        for at, cell in enumerate(cells.to_pylist()):
+            try:
+                texts.append(None if cell is None else cell.decode())
+            except UnicodeDecodeError:
+                texts.append(cell.decode(errors="backslashreplace"))
+                odd.append(at)
+        return pa.array(texts, pa.string()), odd
 
 
 def _rows_through(done: int, good: int, refused: list[int]) -> int:

@@ -119,11 +119,22 @@ def test_labels_by_open_are_shifted_to_the_close(tmp_path):
 def test_symbols_come_from_the_column_or_the_option(tmp_path):
     no_symbol = TEXT.replace("symbol,", "").replace("S,", "")
     assert_right(import_text(tmp_path, no_symbol, symbol="T"), "T")
-    assert_right(import_text(tmp_path, TEXT, symbol="R"), "R")
     with pytest.raises(SourceError, match=r"a.csv: has no symbol column.*--symbol"):
         import_text(tmp_path, no_symbol)
-    with pytest.raises(SourceError, match=r"several symbols \('S', 'X'\)"):
-        import_text(tmp_path, TEXT + "X,2024-03-04 12:32,1,1,1,1,1\n", symbol="Q")
+
+
+def test_a_symbol_given_never_overrides_the_one_in_the_file(tmp_path):
+    with pytest.raises(SourceError, match=r"column 'symbol' says 'S', --symbol says 'R'"):
+        import_text(tmp_path, TEXT, symbol="R")
+    mixed = TEXT + "X,2024-03-04 12:32,1,1,1,1,1\n"
+    with pytest.raises(SourceError, match="column 'symbol' says 'X', --symbol says 'S'"):
+        import_text(tmp_path, mixed, symbol="S")
+    assert not list((tmp_path / "lake").glob("price*"))
+    # What it leaves empty, it does not say.
+    assert_right(import_text(tmp_path, TEXT.replace("S,2024-03-04 12:31", ",2024-03-04 12:31"),
+                             symbol="S"))  # fmt: skip
+    assert_right(import_text(tmp_path, TEXT, symbol="S"))
+    assert_right(import_text(tmp_path, TEXT, symbol="R", columns={"symbol": ""}), "R")
 
 
 def test_a_mapping_names_the_columns(tmp_path):
@@ -277,3 +288,15 @@ def test_bytes_that_are_no_utf8_cost_nothing(tmp_path):
     done = import_text(tmp_path, text.encode("latin-1"))
     assert_right(done)
     assert done.row(3)["note"] == "caf\\xe9"
+
+
+@pytest.mark.parametrize("how", [{}, {"symbol": "S"}])
+def test_a_symbol_that_is_no_utf8_is_quarantined_not_invented(tmp_path, how):
+    odd = "\u00e9,2024-03-04 12:32,1,1,1,1,1\n\u00e8,soon,1,1,1,1,1\n"
+    done = import_text(tmp_path, (TEXT + odd).encode("latin-1"), **how)
+    assert_right(done)
+    assert list(done.bars) == ["S"]
+    assert done.reasons[3] == r"symbol '\xe9' is not UTF-8"
+    assert done.reasons[4].startswith(r"symbol '\xe8' is not UTF-8; time 'soon'")
+    assert done.row(3)["symbol"] is None
+    assert done.row(3)["symbol in file"] == r"\xe9"

@@ -73,3 +73,12 @@ def test_a_mapped_column_must_be_there():
 def test_a_mapping_that_makes_no_sense_is_refused(text):
     with pytest.raises(ValueError):
         parse_mapping(text)
+
+
+@pytest.mark.parametrize("doubled", ["open", "high", "low", "close", "volume", "symbol"])
+def test_a_column_doubled_but_for_case_is_named(doubled):
+    names = [*PLAIN, "symbol", doubled.title()]
+    with pytest.raises(SourceError, match=f"'{doubled}' is there 2 times, as .*{doubled.title()}"):
+        find_columns("f", names, {})
+    found = find_columns("f", names, {doubled: doubled})
+    assert getattr(found, doubled) == doubled
