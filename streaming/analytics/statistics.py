@@ -218,6 +218,7 @@ def conditional_value_at_risk(returns: Float, tail: float = TAIL) -> float:
     These are the floor(tail (n - 1)) + 1 worst days, the points on or below the linear
     quantile. Days that tie with the VaR beyond that number do not thin the tail out, so a
     strategy that is mostly idle still shows what its worst days cost. NaN without days.
+    This is empyrical's CVaR; the mean of all returns <= VaR differs where many days tie.
     """
     if not returns.size:
         return NAN

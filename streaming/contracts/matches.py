@@ -2,6 +2,7 @@
 
 from streaming.contracts.columns import Column, key, money, one_of, time
 from streaming.contracts.keys import POSITION_KEY, RUN
+from streaming.contracts.rowrules import Compare
 from streaming.contracts.table import log_table
 
 MATCH: tuple[Column, ...] = (
@@ -23,6 +24,9 @@ MATCH: tuple[Column, ...] = (
 )
 """One segment of two fills."""
 
+# A position that opens after it closed would turn holding times and exposure negative.
+_RULES = (Compare("openTs", "<=", "matchTimestamp"),)
+
 TRADE_MATCH_HISTORY = log_table(
     "trade_match_history",
     "One row for each segment in which a buy and a sell meet.",
@@ -31,6 +35,7 @@ TRADE_MATCH_HISTORY = log_table(
     bucket_by=POSITION_KEY,
     ordered_by="matchTimestamp",
     ttl_days=30,
+    rules=_RULES,
 )
 
 PAPER_TRADE_MATCH_HISTORY = log_table(
@@ -41,4 +46,5 @@ PAPER_TRADE_MATCH_HISTORY = log_table(
     bucket_by=POSITION_KEY,
     ordered_by="matchTimestamp",
     ttl_days=400,  # the scores look back over 365 days
+    rules=_RULES,
 )
