@@ -119,21 +119,21 @@ def group(matches: CodedMatches, lots: OpenLots, by: str, names: Sequence[str] =
     if by not in GROUPS:
         raise SettingsError(f"cannot group by {by!r}; choose one of {', '.join(GROUPS)}.")
     key = matches.keys[by]
-    lot_key = lots.keys.get(by) or _key_of_run(key, lots)
+    lot_key = lots.keys.get(by) or _key_of_run(key, lots, names)
     everyone, codes, lot_codes = _merged(key, lot_key, names)
     symbols, symbol, lot_symbol = _merged(matches.keys["symbol"], lots.keys["symbol"])
     return Grouped(matches, lots, everyone, codes, lot_codes, symbols, symbol, lot_symbol)
 
 
-def _key_of_run(runs: Key, lots: OpenLots) -> Key:
-    """Give the lots the one run that is measured."""
+def _key_of_run(runs: Key, lots: OpenLots, names: Sequence[str]) -> Key:
+    """Give the lots the one run that is measured, which need not have a match."""
     count = lots.quantity.size
     if count and len(runs.names) > 1:
         raise SettingsError(
             "open lots do not say which run they are of, and there are matches of "
             f"{len(runs.names)} runs. Measure one run at a time."
         )
-    return Key(runs.names[:1] or ("",), np.zeros(count, np.int64))
+    return Key(runs.names[:1] or tuple(names[:1]) or ("",), np.zeros(count, np.int64))
 
 
 def code_matches(table: "pa.Table") -> CodedMatches:

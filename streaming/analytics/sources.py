@@ -1,7 +1,8 @@
 """Where matches come from: files, or a run in a lake; and what that says about measuring them."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -9,18 +10,27 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from streaming.analytics.days import day_of
+from streaming.analytics.days import day_bounds, day_of
 from streaming.analytics.equity import TZ, Capital, EquityReport, equity_metrics
 from streaming.analytics.files import load_matches
+from streaming.analytics.matches import GROUPS
 from streaming.analytics.prices import LakePrices
 from streaming.analytics.statistics import DAYS_PER_YEAR
-from streaming.contracts import QUARANTINE_HISTORY, empty_table
-from streaming.errors import LakeError
+from streaming.contracts import (
+    OPEN_POSITIONS_LOTS,
+    QUARANTINE_HISTORY,
+    TRADE_MATCH_HISTORY,
+    empty_table,
+)
+from streaming.contracts.arrow import time_values
+from streaming.errors import LakeError, SourceError
 from streaming.rules.money import to_money
 
 if TYPE_CHECKING:
     from streaming.lake import Lake
+    from streaming.runtimes.runs import Run
 
 DEFAULT_CAPITAL = 100_000
 
@@ -77,16 +87,25 @@ class Source:
         """Report the equity metrics; what is not stated is as the source has it.
 
         Without a stated capital, a report has that of an account, and one of a whole run
-        that of all its accounts. Parameters and errors are those of `equity_metrics`;
-        `advance` hears of progress.
+        that of all its accounts. Matches outside the source's own window, which nobody asked
+        to leave out, are counted in the notes. Parameters and errors are those of
+        `equity_metrics`; `advance` hears of progress.
+
+        Raises
+        ------
+        SourceError
+            If every match was refused.
         """
+        if not self.matches.num_rows:
+            self._check_refused()
+        stated = (start is not None, end is not None)
         if self.window is not None:
             # The window's first moment is the one after its start.
             start = start or day_of(self.window[0] + 1, tz)
             end = end or day_of(self.window[1], tz)
         if capital is None and self.capital is not None:
             capital = self.capital * (self.accounts if by == "run" else 1)
-        return equity_metrics(
+        reports = equity_metrics(
             self.matches,
             capital=DEFAULT_CAPITAL if capital is None else capital,
             start=start,
@@ -99,6 +118,44 @@ class Source:
             days_per_year=days_per_year,
             names=self.groups.get(by, ()),
         )
+        outside = self._outside(reports[0], stated) if reports else {}
+        return [
+            replace(report, notes=(*outside.get(report.name, ()), *report.notes))
+            for report in reports
+        ]
+
+    def joint_accounts(self, by: str) -> int | None:
+        """Give the number of accounts that reports by `by` share; None: each has its own."""
+        return None if by == "run" else self.accounts
+
+    def _check_refused(self) -> None:
+        """Refuse to measure nothing because every match was refused, and say why they were."""
+        names = self.quarantine["tableName"]
+        refused = self.quarantine.filter(pc.not_equal(names, OPEN_POSITIONS_LOTS.name))
+        if refused.num_rows:
+            first = refused.slice(0, 1).to_pylist()[0]
+            raise SourceError(
+                f"There is no match to measure: all {refused.num_rows:,} rows were refused. The "
+                f"first is {first['source']}, row {first['rowNumber']}: {first['reason']}."
+            )
+
+    def _outside(self, report: EquityReport, stated: tuple[bool, bool]) -> dict[str, list[str]]:
+        """Count each group's matches beyond the days that were not stated but the source's."""
+        bounds = day_bounds(report.start, report.end, report.tz)
+        ts = time_values(self.matches["matchTimestamp"])
+        sides = [
+            (ts <= bounds[0], f"before {report.start}, the first day of the run,"),
+            (ts > bounds[-1], f"after {report.end}, the last day of the run,"),
+        ]
+        notes: dict[str, list[str]] = {}
+        for (beyond, words), asked in zip(sides, stated, strict=True):
+            if asked or not beyond.any():
+                continue
+            names = self.matches[GROUPS[report.by]].filter(pa.array(beyond)).to_pylist()
+            for name, count in Counter(name or "" for name in names).items():
+                what, verb = ("match", "does") if count == 1 else ("matches", "do")
+                notes.setdefault(name, []).append(f"{count:,} {what} {words} {verb} not count")
+        return notes
 
 
 def from_files(paths: Sequence[Path], lake: Path | None = None) -> Source:
@@ -119,10 +176,13 @@ def from_files(paths: Sequence[Path], lake: Path | None = None) -> Source:
         If there is no lake in that folder.
     """
     loaded = load_matches(paths)
+    tables = [table for table in (loaded.matches, loaded.open_lots) if table is not None]
+    accounts = {name for table in tables for name in table["accountId"].unique().to_pylist()}
     return Source(
         loaded.matches,
         loaded.open_lots,
         None if lake is None else _opened(lake),
+        accounts=max(len(accounts), 1),
         quarantine=loaded.quarantine,
         duplicates=loaded.duplicates,
     )
@@ -143,7 +203,7 @@ def from_run(lake: Path, run: str) -> Source:
     RunError
         If there is no such run.
     LakeError
-        If there is no lake in that folder, or a file is damaged.
+        If there is no lake in that folder, a file is damaged, or rows of the run are missing.
     """
     from streaming.runtimes.backtest.definition import SHARED_ACCOUNT
     from streaming.runtimes.runs import find_run
@@ -155,8 +215,8 @@ def from_run(lake: Path, run: str) -> Source:
     accounts = [SHARED_ACCOUNT] if shared else [f"bt:{name}" for name in strategies]
     window = found.facts["window"]
     return Source(
-        found.matches(),
-        found.open_lots(),
+        _whole(found, TRADE_MATCH_HISTORY.name),
+        _whole(found, OPEN_POSITIONS_LOTS.name),
         opened,
         window=(_micros(window["start"]), _micros(window["completeTo"])),
         capital=Decimal(found.definition["account"]["capital"]).scaleb(-8),
@@ -164,6 +224,22 @@ def from_run(lake: Path, run: str) -> Source:
         groups={"strategy": strategies, "account": accounts, "run": [found.id]},
         point_values={name: to_money(text) for name, text in found.facts["pointValues"].items()},
     )
+
+
+def _whole(run: "Run", table: str) -> pa.Table:
+    """Read a table of a run that has as many rows as the run wrote.
+
+    Months and strategies are files of their own: a lost one would be a month without a trade.
+    """
+    rows = run.table(table)
+    written = run.facts["rows"].get(table, 0)
+    if rows.num_rows != written:
+        raise LakeError(
+            f"Run {run.label}, table {table}: has {rows.num_rows:,} rows, and the run wrote "
+            f"{written:,}; a file was lost or added. Delete the folder runs/{run.id} and run "
+            "the backtest again."
+        )
+    return rows
 
 
 def _opened(folder: Path) -> "Lake":

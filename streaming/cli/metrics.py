@@ -1,6 +1,5 @@
 """`trading metrics`: equity metrics of trade matches, from files or of a run in a lake."""
 
-import os
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -12,6 +11,7 @@ from streaming.cli.output import JsonFlag, print_json, print_table, progress, sa
 if TYPE_CHECKING:
     from streaming.analytics import EquityReport
     from streaming.analytics.sources import Source
+    from streaming.settings import Settings
 
 # Refused rows beyond these are counted on a terminal; JSON has them all.
 _SHOWN = 20
@@ -85,12 +85,14 @@ def metrics(
     first, last = _day(start, "--start"), _day(end, "--end")
     from streaming.analytics.sources import from_files, from_run
     from streaming.feeds.instruments import load_instruments
-    from streaming.settings import load_settings
 
-    # An option is the last word on its setting, checked like any other value.
-    given = {"TRADING__METRICS__TIMEZONE": tz, "TRADING__METRICS__DAYSPERYEAR": days_per_year}
-    chosen = {key: value for key, value in given.items() if value is not None}
-    held = load_settings(settings, {**os.environ, **chosen})
+    held = _settings(
+        settings,
+        {
+            "metrics.timezone": ("--tz", tz),
+            "metrics.daysPerYear": ("--days-per-year", days_per_year),
+        },
+    )
     listed = load_instruments(instruments or held.instruments.file)
     source = from_run(lake, run) if run and lake else from_files(matches or [], lake)
     with progress("metrics", quiet=as_json) as advance:
@@ -107,12 +109,25 @@ def metrics(
     if plot is not None:
         from streaming.analytics.plot import save_png
 
-        save_png(reports, plot)
+        save_png(reports, plot, source.joint_accounts(by))
     if as_json:
         _print_json(reports, source)
     else:
         _print_tables(reports)
         _say_refused(source)
+
+
+def _settings(path: Path | None, options: "dict[str, tuple[str, str | None]]") -> "Settings":
+    """Load the settings; an option is the last word on its own, and wrong use if it is bad."""
+    from streaming.errors import SettingsError
+    from streaming.settings import load_settings
+
+    chosen = {key: one for key, one in options.items() if one[1] is not None}
+    try:
+        return load_settings(path, options=chosen)
+    except SettingsError as error:
+        load_settings(path)  # what is wrong without the options as well is not their fault
+        raise typer.BadParameter(str(error)) from error
 
 
 def _day(text: str | None, option: str) -> date | None:

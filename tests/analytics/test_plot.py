@@ -1,17 +1,20 @@
 """Pictures: a sound PNG for every shape of report, the same bytes each time."""
 
 import zlib
+from dataclasses import replace
 from datetime import date
 
 import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from analytics.books import a_match, lot_table, match_table, random_book
 from streaming.analytics import equity_metrics
 from streaming.analytics.plot import png, save_png
-from streaming.analytics.plot.panels import apart, month_sums
-from streaming.analytics.plot.theme import compact, signless_zero
+from streaming.analytics.plot.panels import apart, fitting, month_sums
+from streaming.analytics.plot.scoreboard import scoreboard
+from streaming.analytics.plot.theme import compact, signless_zero, themed
 from streaming.analytics.prices import SeriesPrices
 from streaming.errors import LakeError, SettingsError
 
@@ -71,6 +74,58 @@ def test_every_shape_of_report_makes_a_picture(reports):
     assert width > 1000
     assert height > 800
     assert rows > height / 4  # lines, letters and bars: hardly two rows of pixels are equal
+
+
+def drawn(reports, accounts=None):
+    """Draw a scoreboard; give it with all texts on it, and its curve of all together."""
+    with themed():
+        figure = scoreboard(reports, accounts)
+    texts = [text.get_text() for text in figure.findobj(mpl.text.Text)]
+    return figure, texts, figure.axes[1].lines[1].get_ydata()
+
+
+@pytest.mark.parametrize(
+    ("accounts", "capital", "says"),
+    [
+        (1, 1000, "on 1,000 of one account"),
+        (2, 2000, "on 2,000 of 2 accounts"),
+        (None, 3000, "on 3,000 of 3 accounts"),
+    ],
+)
+def test_all_together_are_measured_on_the_capital_of_their_accounts(accounts, capital, says):
+    matches = random_book(4)[0]
+    reports = equity_metrics(match_table(matches), capital=1000)
+    [whole] = equity_metrics(match_table(matches), capital=capital, by="run")
+    _, texts, fall = drawn(reports, accounts)
+    assert fall.min() == pytest.approx(whole.realised.figures.max_drawdown)
+    assert any(text.startswith(says) for text in texts)
+    assert any(f"1,000 each, together {says[3:]}" in text for text in texts)
+    deepest = signless_zero(f"{whole.realised.figures.max_drawdown * 100:.1f}") + " %"
+    assert any(text.startswith(deepest) for text in texts)
+
+
+def test_no_label_leaves_the_page():
+    names = ["dual_horizon_momentum", "W" * 200]
+    reports = equity_metrics(match_table([a_match(strategyId=name) for name in names]))
+    figure, texts, _ = drawn(reports)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    labels = [text for text in figure.axes[0].texts if text.get_text()]
+    assert len(labels) == 3
+    for label in labels:
+        assert label.get_window_extent(renderer).x1 < figure.bbox.x1
+    assert any(text.startswith("dual_horizon_momentum  ") for text in texts)
+    assert any(text.startswith("WW") and "…  " in text for text in texts)
+
+
+def test_a_label_keeps_its_value_whatever_the_room():
+    assert fitting("name", "  1 %", 1000) == "name  1 %"
+    assert fitting("name", "  1 %", 0) == "…  1 %"
+
+
+def test_notes_beyond_those_on_the_page_are_counted():
+    reports = [replace(report, notes=tuple("abcd")) for report in book()]
+    _, texts, _ = drawn(reports)
+    assert any("Note: b.  2 more notes" in text for text in texts)
 
 
 def test_the_same_reports_give_the_same_bytes_whatever_the_users_settings():

@@ -1,14 +1,19 @@
 """A run's metrics from the lake: its window, capital, strategies, lots and prices."""
 
+import json
+import shutil
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from lake.samples import random_market, rows_of
 
+from analytics.books import a_lot, a_match, lot_table, match_table, us
 from streaming.analytics.days import day_bounds
-from streaming.analytics.sources import from_files, from_run
+from streaming.analytics.sources import Source, from_files, from_run
 from streaming.errors import LakeError, RunError
 from streaming.jobs.strategies import make
 from streaming.lake import Lake
@@ -116,6 +121,82 @@ def test_a_runs_folder_read_as_files_gives_the_same_realised_figures(lake_and_ru
     for report in source.reports(**window):
         assert report.realised.figures == by_name[report.name].realised.figures
         assert report.marked.figures == by_name[report.name].marked.figures
+
+
+def test_reports_share_the_accounts_of_the_run(lake_and_run):
+    lake, run = lake_and_run
+    accounts = 1 if run.definition["layout"] == "shared" else len(STRATEGIES)
+    source = from_run(lake.root, run.id)
+    assert source.joint_accounts("strategy") == source.joint_accounts("symbol") == accounts
+    assert source.joint_accounts("run") is None
+    held = {row["accountId"] for row in run.matches().to_pylist()}
+    assert from_files([run.folder]).joint_accounts("strategy") == len(held)
+
+
+def copied(lake, run, folder):
+    """Copy a run into a lake of its own, to be tampered with; give its folder there."""
+    return shutil.copytree(run.folder, folder / "runs" / run.id)
+
+
+@pytest.mark.parametrize("table", ["trade_match_history", "open_positions_lots"])
+def test_a_lost_file_of_a_run_is_an_error_that_names_run_and_table(lake_and_run, tmp_path, table):
+    lake, run = lake_and_run
+    folder = copied(lake, run, tmp_path)
+    from_run(tmp_path, run.id)
+    lost = next(iter(sorted(folder.glob(f"{table}/*/*.parquet"))), folder / f"{table}.parquet")
+    rows = pq.read_metadata(lost).num_rows
+    written = run.facts["rows"][table]
+    assert rows > 0
+    lost.unlink()
+    says = (
+        f"Run {run.id}, table {table}: has {written - rows:,} rows, and the run wrote {written:,}"
+    )
+    with pytest.raises(LakeError, match=says):
+        from_run(tmp_path, run.id)
+
+
+def test_matches_outside_the_runs_own_days_are_counted_in_the_notes(lake_and_run, tmp_path):
+    lake, run = lake_and_run
+    folder = copied(lake, run, tmp_path)
+    facts = json.loads((folder / "run.json").read_text())
+    facts["window"] |= {"start": "2024-03-05T12:00:00Z", "completeTo": "2024-03-05T13:00:00Z"}
+    (folder / "run.json").write_text(json.dumps(facts))
+    source = from_run(tmp_path, run.id)
+    [whole] = replace(source, lake=None).reports(by="run")
+    left = {"before": 0, "after": 0}
+    for note in whole.notes:
+        number, _, side, *_ = note.split()
+        left[side] = int(number.replace(",", ""))
+    assert min(left.values()) > 0
+    assert whole.trades.matches + sum(left.values()) == source.matches.num_rows
+    # What somebody asked to leave out needs no note.
+    [asked] = replace(source, lake=None).reports(by="run", start=date(2024, 3, 5))
+    assert [note.split()[2] for note in asked.notes] == ["after"]
+
+
+def test_each_group_notes_its_own_matches_outside():
+    early = a_match(openTs=us("2013-10-06T14:00"), matchTimestamp=us("2013-10-06T15:00"))
+    late = a_match(strategyId="t", matchTimestamp=us("2013-10-08T15:00"))
+    source = Source(
+        match_table([a_match(), early, late, late]),
+        window=(us("2013-10-07T08:00"), us("2013-10-07T16:00")),
+    )
+    assert [report.notes for report in source.reports(tz="UTC")] == [
+        ("1 match before 2013-10-07, the first day of the run, does not count",),
+        ("2 matches after 2013-10-07, the last day of the run, do not count",),
+    ]
+
+
+def test_a_run_without_a_match_has_one_report_with_its_lots():
+    source = Source(
+        match_table([]),
+        lot_table([a_lot()]),
+        window=(us("2013-10-07T08:00"), us("2013-10-07T16:00")),
+        groups={"run": ["r1"]},
+    )
+    [report] = source.reports(by="run")
+    assert report.name == "r1"
+    assert report.exposure > 0
 
 
 def test_what_is_not_there_is_named(lake_and_run, tmp_path):

@@ -113,6 +113,29 @@ def test_many_refused_rows_are_counted(tmp_path):
     assert "... and 10 more" in err
 
 
+@pytest.mark.parametrize("words", [(), ("--json",), ("--start", "2013-10-01")])
+def test_where_every_match_is_refused_the_first_reason_is_said(tmp_path, words):
+    path = tmp_path / "allbad.parquet"
+    pq.write_table(match_table([a_match(direction="UP")] * 3), path)
+    code, out, err = trading(path, *words)
+    assert (code, out) == (1, "")
+    assert "all 3 rows were refused" in err
+    assert f"{path}, row 1: direction" in err
+    assert "UP" in err
+
+
+def test_a_match_that_opens_after_it_closed_does_not_count(tmp_path):
+    path = tmp_path / "m.parquet"
+    late = a_match(openTs=us("2013-10-07T15:00:01"))
+    at_once = a_match(openTs=us("2013-10-07T15:00"))
+    pq.write_table(match_table([a_match(), late, at_once]), path)
+    code, out, err = trading(path)
+    assert code == 0
+    assert "from 2 matches" in out
+    assert f"{path}, row 2: openTs 2013-10-07T15:00:01" in err
+    assert "is above matchTimestamp 2013-10-07T15:00:00" in err
+
+
 def test_matches_that_come_again_are_counted(file, tmp_path):
     again = tmp_path / "again.parquet"
     again.write_bytes(file.read_bytes())
@@ -173,19 +196,28 @@ def test_point_values_come_from_the_instruments_file(tmp_path):
         (["m.parquet", "--start", "yesterday"], "is no day such as"),
         (["m.parquet", "--plot", "equity.pdf"], "must end in .png"),
         (["m.parquet", "--by", "venue"], "venue"),
+        (["m.parquet", "--tz", "Mars/Phobos"], "option --tz"),
+        (["m.parquet", "--days-per-year", "0"], "option --days-per-year"),
     ],
 )
 def test_wrong_use_exits_with_2(words, says):
     code, _, err = trading(*words)
     assert code == 2
     assert says in err
+    assert "environment" not in err
+
+
+def test_a_setting_that_is_wrong_without_the_options_is_no_wrong_use(file, monkeypatch):
+    monkeypatch.setenv("TRADING__METRICS__TIMEZONE", "Mars/Phobos")
+    code, _, err = trading(file, "--days-per-year", "0")
+    assert code == 1
+    assert "environment variable TRADING__METRICS__TIMEZONE" in err
+    assert trading(file, "--tz", "UTC")[0] == 0  # the option is the last word
 
 
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--tz", "Europe/Olso"], "Europe/Olso"),
-        (["--days-per-year", "0"], "metrics.daysPerYear"),
         (["--capital", "-1"], "capital must be a positive amount"),
         (["--start", "2014-01-01"], "ends (2013-10-30) before it starts (2014-01-01)"),
         (["--lake", "nowhere"], "nowhere: there is no such folder"),

@@ -15,13 +15,16 @@ from streaming.errors import LakeError, SettingsError
 DPI = 120
 
 
-def png(reports: Sequence[EquityReport]) -> bytes:
+def png(reports: Sequence[EquityReport], accounts: int | None = None) -> bytes:
     """Draw reports.
 
     Parameters
     ----------
     reports
         At least one; all of one window.
+    accounts
+        How many accounts, each of a report's capital, all reports traded in together: what
+        their sum is measured on. None: as many as there are reports.
 
     Returns
     -------
@@ -42,7 +45,7 @@ def png(reports: Sequence[EquityReport]) -> bytes:
     if not reports:
         raise SettingsError("there is nothing to draw: no group has a match in the window.")
     with themed():
-        figure = page(reports[0]) if len(reports) == 1 else scoreboard(reports)
+        figure = page(reports[0]) if len(reports) == 1 else scoreboard(reports, accounts)
         FigureCanvasAgg(figure)
         buffer = BytesIO()
         # Software=None: matplotlib would write its version into the file.
@@ -50,8 +53,8 @@ def png(reports: Sequence[EquityReport]) -> bytes:
     return buffer.getvalue()
 
 
-def save_png(reports: Sequence[EquityReport], path: Path) -> None:
-    """Draw reports into a file, which is whole or as it was.
+def save_png(reports: Sequence[EquityReport], path: Path, accounts: int | None = None) -> None:
+    """Draw reports into a file, which is whole or as it was; parameters as `png` has them.
 
     Raises
     ------
@@ -62,7 +65,7 @@ def save_png(reports: Sequence[EquityReport], path: Path) -> None:
     """
     from streaming.lake.atomic import atomic_file
 
-    image = png(reports)
+    image = png(reports, accounts)
     try:
         with atomic_file(path) as partial:
             partial.write_bytes(image)

@@ -40,7 +40,7 @@ from streaming.analytics.statistics import Figures
 
 WIDTH = 12.6
 SCALE = 1e8
-LEFT, RIGHT, EDGE = 0.075, 0.845, 0.985
+LEFT, RIGHT, EDGE = 0.075, 0.81, 0.985
 # More notes than this would leave the page.
 _NOTES = 2
 
@@ -231,6 +231,8 @@ def footer(figure: Figure, reports: Sequence[EquityReport], inches: float) -> No
     notes = dict.fromkeys(note for report in reports for note in report.notes)
     rules = f"Annualised by {first.days_per_year:g} days; every calendar day counts."
     second = [rules, *(f"Note: {note}." for note in list(notes)[:_NOTES])]
+    if len(notes) > _NOTES:
+        second.append(f"{len(notes) - _NOTES} more notes: `trading metrics` prints them.")
     text = "\n".join([" ".join(words), "  ".join(second)])
     place = 0.45 / inches
     figure.text(LEFT, place, text, fontsize=7.5, color=MUTED, va="top", linespacing=1.5)

@@ -6,6 +6,8 @@ from datetime import date
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
 from numpy.typing import NDArray
 
 from streaming.analytics.plot.theme import (
@@ -25,6 +27,10 @@ Days = NDArray[np.datetime64]
 Values = NDArray[np.float64]
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+# Where labels beside a panel begin (of its width) and must end (of the page's).
+_BESIDE, _EDGE = 1.012, 0.99
+_LABEL_SIZE = 8.5
 
 
 @dataclass(frozen=True)
@@ -65,19 +71,35 @@ def curves(axes: Axes, days: Days, lines: Sequence[Line], *, spread: float = 0.0
     percent_axis(axes)
     low, high = axes.get_ylim()
     named = [line for line in lines if line.label]
+    place, figure = axes.get_position(), axes.get_figure(root=True)
+    inches = figure.get_figwidth() if figure else 0.0
+    room = 72 * inches * (_EDGE - place.x0 - _BESIDE * place.width)
     last = np.array([line.values[-1] for line in named])
     for line, height in zip(named, apart((last - low) / (high - low), spread), strict=True):
         value = signless_zero(f"{line.values[-1] * 100:+.1f}").replace("+0.0", "0.0")
         axes.annotate(
-            f"{line.label}  {value} %",
-            xy=(1.012, height),
+            fitting(line.label, f"  {value} %", room, bold=line.bold),
+            xy=(_BESIDE, height),
             xycoords="axes fraction",
             color=line.color,
-            fontsize=8.5,
+            fontsize=_LABEL_SIZE,
             fontweight="bold" if line.bold else "normal",
             va="center",
             annotation_clip=False,
         )
+
+
+def fitting(name: str, rest: str, room: float, *, bold: bool = False) -> str:
+    """Give a label of a name and what follows it, the name cut to fit `room` points."""
+    font = FontProperties(size=_LABEL_SIZE, weight="bold" if bold else "normal")
+
+    def width(text: str) -> float:
+        return text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]
+
+    kept = name
+    while kept and width((kept if kept == name else f"{kept}…") + rest) > room:
+        kept = kept[:-1]
+    return (kept if kept == name else f"{kept}…") + rest
 
 
 def side_notes(axes: Axes, rows: Sequence[tuple[str, str]]) -> None:
@@ -89,7 +111,7 @@ def side_notes(axes: Axes, rows: Sequence[tuple[str, str]]) -> None:
         ):
             axes.annotate(
                 text,
-                xy=(1.012, 1.0),
+                xy=(_BESIDE, 1.0),
                 xycoords="axes fraction",
                 xytext=(0, -5 - place * 33 - drop),
                 textcoords="offset points",

@@ -1,6 +1,7 @@
 """Several reports on one page: all of them together above, a line for each below."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -57,20 +58,38 @@ _FIGURES = ("Net PnL", "Return", "Sharpe", "Max DD", "Trades", "Win rate", "PF")
 _NAMES, _SPARK, _FIGURE, _CELL = 2.55, 1.5, 0.92, 0.5
 
 
-def scoreboard(reports: Sequence[EquityReport]) -> Figure:
-    """Draw several reports of one window, the best first."""
+@dataclass(frozen=True)
+class _Joint:
+    """What all reports together are measured on: their accounts and the capital of these."""
+
+    capital: int
+    accounts: int
+
+    @property
+    def words(self) -> str:
+        """The capital as a label says it."""
+        of = "one account" if self.accounts == 1 else f"{self.accounts} accounts"
+        return f"{compact(self.capital / SCALE)} of {of}"
+
+
+def scoreboard(reports: Sequence[EquityReport], accounts: int | None = None) -> Figure:
+    """Draw several reports of one window, the best first; `accounts` as `plot.png` has it."""
     ranked = sorted(reports, key=lambda report: (-report.realised.figures.net_pnl, report.name))
     sheet = Sheet([3.9, 1.5, 1.4], _ROW_INCHES * len(ranked), top=1.45)
     first = ranked[0]
-    header(sheet.figure, LEFT, _title(ranked), _subtitle(ranked), sheet.inches)
+    count = len(ranked) if accounts is None else accounts
+    joint = _Joint(first.capital * count, count)
+    header(sheet.figure, LEFT, _title(ranked), _subtitle(ranked, joint), sheet.inches)
     equity, fall, daily = sheet.panels()
     marked = all(report.marked for report in ranked)
     plain_axes(equity, f"Equity, {'marked' if marked else 'realised'}", "return on capital")
-    mean = _mean(ranked, marked=marked)
-    curves(equity, first.days, [*_lines(ranked, marked=marked), *_hold(ranked), mean], spread=0.05)
-    together = _together([r.marked if marked and r.marked else r.realised for r in ranked], ranked)
-    plain_axes(fall, "Drawdown of all together", "below the highest equity so far")
-    underwater(fall, first.days, [mean], deepest_text(together))
+    shown = [r.marked if marked and r.marked else r.realised for r in ranked]
+    total = _total(shown, joint)
+    curves(equity, first.days, [*_lines(ranked, marked=marked), *_hold(ranked), total], spread=0.05)
+    together = _together(shown, first, joint)
+    unit = f"on {joint.words}, below the highest equity so far"
+    plain_axes(fall, "Drawdown of all together", unit)
+    underwater(fall, first.days, [total], deepest_text(together))
     side_notes(
         fall,
         [
@@ -81,7 +100,7 @@ def scoreboard(reports: Sequence[EquityReport]) -> Figure:
     plain_axes(daily, "Daily net PnL of all together, realised", "currency")
     daily_bars(daily, first.days, np.sum([r.realised.pnl for r in ranked], axis=0) / SCALE)
     money_axis(daily)
-    realised = _together([r.realised for r in ranked], ranked)
+    realised = _together([r.realised for r in ranked], first, joint)
     side_notes(
         daily,
         [
@@ -100,7 +119,7 @@ def _title(reports: Sequence[EquityReport]) -> str:
     return f"{len(reports)} {plural}"
 
 
-def _subtitle(reports: Sequence[EquityReport]) -> str:
+def _subtitle(reports: Sequence[EquityReport], joint: _Joint) -> str:
     first = reports[0]
     trades = sum(report.trades.trades for report in reports)
     net = sum(report.realised.figures.net_pnl for report in reports)
@@ -108,7 +127,7 @@ def _subtitle(reports: Sequence[EquityReport]) -> str:
         [
             f"{long_date(first.start)} {UNDEFINED} {long_date(first.end)}",
             f"{first.realised.figures.days:,} days {first.tz}",
-            f"capital {compact(first.capital / SCALE)} each",
+            f"capital {compact(first.capital / SCALE)} each, together {joint.words}",
             f"{trades:,} trades",
             f"net PnL {signless_zero(money(net))}",
         ]
@@ -137,19 +156,20 @@ def _hold(reports: Sequence[EquityReport]) -> list[Line]:
     return [Line("Buy and hold", np.mean(holds, axis=0), HOLD, 1.2, "--")] if holds else []
 
 
-def _mean(reports: Sequence[EquityReport], *, marked: bool) -> Line:
-    """Give the mean of the reports' curves, which is all of them on their joint capital."""
-    each = [returns(r, r.marked if marked and r.marked else r.realised) for r in reports]
-    return Line("Mean", np.mean(each, axis=0), INK, 2.0, above=5, bold=True)
+def _total(shown: Sequence[Curve], joint: _Joint) -> Line:
+    """Give the sum of curves as a return on the capital of their accounts."""
+    pnl = np.sum([curve.pnl for curve in shown], axis=0)
+    values = np.concatenate([[0.0], np.cumsum(pnl) / joint.capital])
+    return Line("All together", values, INK, 2.0, above=5, bold=True)
 
 
-def _together(curves_of: Sequence[Curve], reports: Sequence[EquityReport]) -> Figures:
-    """Judge the sum of curves on the sum of their capitals."""
+def _together(shown: Sequence[Curve], first: EquityReport, joint: _Joint) -> Figures:
+    """Judge the sum of curves on the capital of their accounts."""
     return figures(
-        np.sum([curve.pnl for curve in curves_of], axis=0),
-        capital=sum(report.capital for report in reports),
-        start=reports[0].start,
-        days_per_year=reports[0].days_per_year,
+        np.sum([curve.pnl for curve in shown], axis=0),
+        capital=joint.capital,
+        start=first.start,
+        days_per_year=first.days_per_year,
     )
 
 
