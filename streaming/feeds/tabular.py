@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from streaming.errors import SourceError
+from streaming.feeds.quotes import ClosedQuotes
 
 # The reader of CSV keeps some thirty blocks ahead: this bounds its memory, near 128 MiB.
 BLOCK_BYTES = 1 << 22
@@ -218,23 +219,23 @@ class _CsvRows:
         self._skip = 1 if given is None else 0
 
     def batches(self) -> Iterator[RawBatch]:
-        """Give the rows; lines with another number of cells are refused one by one."""
+        """Give the rows; lines with another number of cells, or an open quote, are refused."""
         left_out: list[Refused] = []
-
-        def refuse(line: pyarrow.csv.InvalidRow) -> Literal["skip", "error"]:
-            left_out.append(
-                Refused(
-                    (line.number or 0) - self._skip,
-                    line.text,
-                    f"line has {line.actual_columns} cells for {line.expected_columns} columns",
-                )
-            )
-            return "skip"
-
         names = [f"c{at}" for at in range(len(self.columns))]
         done = 0
         with self._open() as stream:
-            for batch in self._read(stream.bytes, names, refuse):
+            file = ClosedQuotes(stream.bytes, self._delimiter, len(names))
+
+            def refuse(line: pyarrow.csv.InvalidRow) -> Literal["skip", "error"]:
+                number = (line.number or 0) - self._skip
+                why = f"line has {line.actual_columns} cells for {line.expected_columns} columns"
+                original = file.original(line.text)
+                if original is not None:
+                    why = "line ends within a quote"
+                left_out.append(Refused(number, original or line.text, why))
+                return "skip"
+
+            for batch in self._read(file, names, refuse):
                 upto = _rows_through(done, batch.num_rows, [line.number for line in left_out])
                 lines = [line for line in left_out if done < line.number <= upto]
                 number = np.arange(done + 1, upto + 1, dtype=np.int64)

@@ -38,7 +38,7 @@ _ROWS = st.lists(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(rows=_ROWS)
 def test_every_row_is_accounted_for(rows):
     done = clean_prices(batch(rows), "feed", now=NOW, symbols={"A", "B"})
