@@ -135,8 +135,8 @@ class Source:
         if refused.num_rows:
             first = refused.slice(0, 1).to_pylist()[0]
             raise SourceError(
-                f"There is no match to measure: all {refused.num_rows:,} rows were refused. The "
-                f"first is {first['source']}, row {first['rowNumber']}: {first['reason']}."
+                "There is no match to measure: every row was refused, "
+                f"{refused.num_rows:,} in all. The first is {first['source']}, row {first['rowNumber']}: {first['reason']}."
             )
 
     def _outside(self, report: EquityReport, stated: tuple[bool, bool]) -> dict[str, list[str]]:

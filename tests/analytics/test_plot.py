@@ -123,9 +123,14 @@ def test_a_label_keeps_its_value_whatever_the_room():
 
 
 def test_notes_beyond_those_on_the_page_are_counted():
-    reports = [replace(report, notes=tuple("abcd")) for report in book()]
-    _, texts, _ = drawn(reports)
-    assert any("Note: b.  2 more notes" in text for text in texts)
+    notes = ("a" * 60, "b" * 200, "c", "d")
+    figure, _, _ = drawn([replace(report, notes=notes) for report in book()])
+    [foot] = [text for text in figure.texts if "Note:" in text.get_text()]
+    assert "tells 2 more notes" in foot.get_text()
+    assert foot.get_text().endswith("b…")
+    extent = foot.get_window_extent(FigureCanvasAgg(figure).get_renderer())
+    assert extent.x1 < figure.bbox.x1
+    assert extent.y0 > 0
 
 
 def test_the_same_reports_give_the_same_bytes_whatever_the_users_settings():

@@ -119,7 +119,7 @@ def test_where_every_match_is_refused_the_first_reason_is_said(tmp_path, words):
     pq.write_table(match_table([a_match(direction="UP")] * 3), path)
     code, out, err = trading(path, *words)
     assert (code, out) == (1, "")
-    assert "all 3 rows were refused" in err
+    assert "every row was refused, 3 in all" in err
     assert f"{path}, row 1: direction" in err
     assert "UP" in err
 

@@ -15,6 +15,7 @@ from streaming.analytics.plot.panels import (
     curves,
     daily_bars,
     fall_text,
+    fitting,
     months_table,
     side_notes,
     underwater,
@@ -230,9 +231,10 @@ def footer(figure: Figure, reports: Sequence[EquityReport], inches: float) -> No
         words.append("Buy and hold: equal parts of the capital in the same symbols, no costs.")
     notes = dict.fromkeys(note for report in reports for note in report.notes)
     rules = f"Annualised by {first.days_per_year:g} days; every calendar day counts."
-    second = [rules, *(f"Note: {note}." for note in list(notes)[:_NOTES])]
-    if len(notes) > _NOTES:
-        second.append(f"{len(notes) - _NOTES} more notes: `trading metrics` prints them.")
-    text = "\n".join([" ".join(words), "  ".join(second)])
-    place = 0.45 / inches
+    more = len(notes) - _NOTES
+    told = f" `trading metrics` tells {more} more notes than stand here." if more > 0 else ""
+    noted = "  ".join(f"Note: {note}." for note in list(notes)[:_NOTES])
+    room = 72 * WIDTH * (EDGE - LEFT)
+    text = "\n".join([" ".join(words), rules + told, fitting(noted, "", room, size=7.5)])
+    place = 0.55 / inches
     figure.text(LEFT, place, text, fontsize=7.5, color=MUTED, va="top", linespacing=1.5)

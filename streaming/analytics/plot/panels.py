@@ -89,9 +89,11 @@ def curves(axes: Axes, days: Days, lines: Sequence[Line], *, spread: float = 0.0
         )
 
 
-def fitting(name: str, rest: str, room: float, *, bold: bool = False) -> str:
+def fitting(
+    name: str, rest: str, room: float, *, bold: bool = False, size: float = _LABEL_SIZE
+) -> str:
     """Give a label of a name and what follows it, the name cut to fit `room` points."""
-    font = FontProperties(size=_LABEL_SIZE, weight="bold" if bold else "normal")
+    font = FontProperties(size=size, weight="bold" if bold else "normal")
 
     def width(text: str) -> float:
         return text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]
