@@ -136,7 +136,8 @@ class Source:
             first = refused.slice(0, 1).to_pylist()[0]
             raise SourceError(
                 "There is no match to measure: every row was refused, "
-                f"{refused.num_rows:,} in all. The first is {first['source']}, row {first['rowNumber']}: {first['reason']}."
+                f"{refused.num_rows:,} in all. The first is "
+                f"{first['source']}, row {first['rowNumber']}: {first['reason']}."
             )
 
     def _outside(self, report: EquityReport, stated: tuple[bool, bool]) -> dict[str, list[str]]:
