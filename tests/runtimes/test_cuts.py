@@ -207,7 +207,7 @@ def test_bars_that_come_late_but_after_the_last_known_are_not_lost(market, tmp_p
     lake_of(tmp_path, market)
     two = run(grown, STRATEGIES, resume=one.id, layout="shared", settings=SHORTS)
     assert_continuous([one, two], whole("shared"))
-    assert two.facts["window"]["start"] == "2024-02-10T00:00:00Z"
+    assert two.facts["window"]["start"] == "2024-02-08T08:40:00Z"
 
 
 @pytest.mark.parametrize("rows", [1, 700, 10**9])
