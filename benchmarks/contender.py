@@ -41,6 +41,8 @@ class Work:
         Units of work in a run (fills, bars, signals).
     inputs : str
         `inputs.digest` of what is worked on.
+    clear : callable
+        Removes what a run leaves behind that the next one would find.
     packages : list of str
         Distributions whose versions the report names.
     """
@@ -50,6 +52,7 @@ class Work:
     units: int
     inputs: str
     packages: list[str] = field(default_factory=list)
+    clear: Callable[[], None] = lambda: None
 
 
 def serve(prepare: Callable[..., Work], warm: dict[str, Any], **arguments: Any) -> None:
@@ -69,6 +72,7 @@ def serve(prepare: Callable[..., Work], warm: dict[str, Any], **arguments: Any) 
     os.dup2(2, 1)
     small = prepare(**{**arguments, **warm})
     small.facts(small.run())
+    small.clear()
     del small
     work = prepare(**arguments)
     _say(answers, units=work.units, inputs=work.inputs, versions=_versions(work.packages))
@@ -76,11 +80,13 @@ def serve(prepare: Callable[..., Work], warm: dict[str, Any], **arguments: Any) 
     for _ in sys.stdin:
         if wall < SHORT_SECONDS:
             work.run()
+            work.clear()
         gc.collect()
         cpu, wall = _cpu_seconds(), time.perf_counter()
         result = work.run()
         wall, cpu = time.perf_counter() - wall, _cpu_seconds() - cpu
         facts = work.facts(result)
+        work.clear()
         del result
         _say(answers, wall=wall, cpu=cpu, facts=facts, peak_mib=_peak_mib())
 

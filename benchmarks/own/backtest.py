@@ -33,13 +33,15 @@ def prepare(count: int, symbols: int, strategies: int, lake_count: int) -> Work:
     def run() -> Run:
         return run_backtest(lake, request)
 
-    def facts(made: Run) -> dict[str, int]:
+    def clear() -> None:
         shutil.rmtree(lake.root / "runs")
+
+    def facts(made: Run) -> dict[str, int]:
         return {"matches": made.facts["rows"]["trade_match_history"]}
 
     # The lake was held to the shared inputs when it was made; its name stands for them.
     units = count * symbols * len(request.strategies)
-    return Work(run, facts, units, lake.root.name, ["numba", "pyarrow"])
+    return Work(run, facts, units, lake.root.name, ["numba", "pyarrow"], clear)
 
 
 if __name__ == "__main__":
