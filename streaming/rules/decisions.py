@@ -70,8 +70,9 @@ def _opening(
     notional = clipped(notional, rules.order_limit, 0)
     notional = clipped(notional, rules.symbol_limit, held.used[symbol])
     notional = clipped(notional, rules.gross_limit, held.used[-1])
-    # A position, with all that may still be added to it, must fit DECIMAL(18,8).
-    room = LIMIT - 1 - abs(held.books[key]["net"]) - held.opening[key]
+    # A position must fit DECIMAL(18,8) in whatever order the live orders of its key fill.
+    room = LIMIT - 1 - abs(held.books[key]["net"])
+    room -= held.opening[key] + held.selling[key] + held.covering[key]
     if notional <= 0 or room <= 0:
         return -BUDGET_EXCEEDED
     units = units_for(notional, signals.ref_price[row], instruments.point_value[symbol])

@@ -169,7 +169,7 @@ class Gate:
         room -= sum(
             order.qty
             for order in self.orders.values()
-            if order.opening and (order.strategy, order.symbol) == (signal.strategy, signal.symbol)
+            if (order.strategy, order.symbol) == (signal.strategy, signal.symbol)
         )
         if notional <= 0 or room <= 0:
             return BUDGET_EXCEEDED, 0, True
