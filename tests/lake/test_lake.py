@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 
+import duckdb
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -189,7 +190,7 @@ def test_tables_are_taken_as_well_as_arrays(tmp_path, market):
 
 def test_anybody_can_read_the_files(tmp_path, market):
     """The schema is the contract's, for a reader that knows nothing of this program."""
-    duckdb = pytest.importorskip("duckdb", reason="duckdb stands for other readers")
+    # duckdb stands for other readers.
     Lake(tmp_path).write_prices(rows_of(market))
     file = next(tmp_path.glob("price_1m_history/day=2024-03-04/bars.parquet"))
     table = pq.read_table(file, partitioning=None)
