@@ -9,7 +9,6 @@ import pyarrow.parquet as pq
 
 from streaming.rules.bars import MINUTE_US, Bars
 
-REAL = Path(__file__).parents[3] / "shared" / "data"
 START = 1_704_067_200_000_000  # 2024-01-01T00:00Z, a Monday
 DAY = 1440
 CENT = 1_000_000
@@ -56,10 +55,10 @@ def take(bars: Bars, rows: np.ndarray) -> Bars:
     return Bars(*(column[rows] for column in bars))
 
 
-def real_bars() -> dict[str, Bars]:
+def real_bars(folder: Path) -> dict[str, Bars]:
     """Bars of the real files by symbol; their times are opens and become closes."""
     market = {}
-    for path in sorted(REAL.glob("*.parquet")):
+    for path in sorted(folder.glob("*.parquet")):
         table = pq.read_table(path)
         symbols = table["symbol"].cast(pa.string()).combine_chunks()
         opens = table["ts"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_numpy()

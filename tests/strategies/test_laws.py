@@ -12,7 +12,7 @@ from streaming.rules.bars import MINUTE_US, join_bars
 from streaming.rules.indicators import ema
 from streaming.rules.timeframes import TIMEFRAMES
 
-from .market import REAL, lively_market, real_bars, take
+from .market import lively_market, real_bars, take
 from .pipeline import aligned, run
 
 ROSTER = select("all")
@@ -204,18 +204,16 @@ def _ema(values, length):
     return averages
 
 
-@pytest.mark.skipif(not REAL.exists(), reason=f"no real bars: {REAL} is absent")
-def test_every_strategy_trades_on_the_real_bars():
+def test_every_strategy_trades_on_the_real_bars(real_bars_folder):
     sides = {name: set() for name in IDS}
-    for bars in real_bars().values():
+    for bars in real_bars(real_bars_folder).values():
         for name, acted in run(bars, ROSTER).items():
             sides[name] |= set(acted.action.tolist())
     assert {name for name in IDS if sides[name] != {BUY, SELL}} == NEEDS_MANY_DAYS
 
 
-@pytest.mark.skipif(not REAL.exists(), reason=f"no real bars: {REAL} is absent")
-def test_what_needs_volume_is_silent_where_there_is_none():
-    bars = real_bars()["EURUSD.OANDA"]
+def test_what_needs_volume_is_silent_where_there_is_none(real_bars_folder):
+    bars = real_bars(real_bars_folder)["EURUSD.OANDA"]
     silent = {name for name, acted in run(bars, ROSTER).items() if not len(acted.ts)}
     assert silent == NEEDS_VOLUME | NEEDS_MANY_DAYS
 

@@ -149,6 +149,20 @@ class TestRegistering:
         assert make("mine", least=2).params == {"least": 2.0}
         assert make("mine").family == "trend"
 
+    def test_a_class_without_its_rule_makes_no_strategy(self):
+        @strategy(family="trend")
+        class Half(Strategy):
+            """Knows what it looks at, not what it makes of that."""
+
+            id, version = "half", 1
+            buys, sells = "up", "down"
+
+            def needs(self):
+                return [close()]
+
+        with pytest.raises(TypeError, match=r"abstract method '?signals"):
+            make("half")
+
     @pytest.mark.parametrize(
         ("wrong", "message"),
         [

@@ -9,6 +9,7 @@ import dataclasses
 import hashlib
 import json
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from itertools import pairwise
@@ -49,7 +50,7 @@ class Parameter:
     unit: str
 
 
-class Strategy:
+class Strategy(ABC):
     """Base of all strategies; subclasses are made with `@strategy(family=...)`.
 
     A subclass sets `id`, `version` (raised whenever the same parameters come to mean other
@@ -67,10 +68,11 @@ class Strategy:
     ascending: ClassVar[tuple[str, ...]] = ()
     """Parameters whose values must be strictly ascending, as fast < slow."""
 
+    @abstractmethod
     def needs(self) -> list[Feature]:
         """List the features that `signals` looks at."""
-        raise NotImplementedError
 
+    @abstractmethod
     def signals(self, now: Rows, before: Rows) -> Actions:
         """Give the actions on the anchor's rows.
 
@@ -80,7 +82,6 @@ class Strategy:
             Each needed feature as of the anchor's row and as of the anchor's previous row;
             NaN where it is not known yet. Read-only.
         """
-        raise NotImplementedError
 
     @cached_property
     def features(self) -> tuple[Feature, ...]:
