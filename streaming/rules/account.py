@@ -214,7 +214,8 @@ class Account:
                 f"Account {self.name}, strategy {self.strategies[order['strategy']]}, symbol "
                 f"{self.symbols[order['symbol']]}: the fill of the order of "
                 f"{np.datetime64(int(order['ts']), 'us')}Z does not fit DECIMAL(18,8). "
-                "Lower the capital or set limits."
+                "Lower the capital, set limits, or see whether the instrument's tick size suits "
+                "its price."
             )
         fills = out.fills[: counts[FILLS]]
         matches = out.matches[: counts[MATCHES]]

@@ -21,6 +21,7 @@ def decided(
     *,
     held=0,
     ordered=0,
+    opening=0,
     hint=SCALE,
     lot=1,
     least=0,
@@ -51,7 +52,7 @@ def decided(
         np.zeros(1, np.int64),
         live,
         live,
-        np.zeros(1, np.int64),
+        np.array([opening]),
         np.zeros(2, np.int64),
     )
     gates = new_gates(1, 1)
@@ -102,6 +103,23 @@ def test_a_target_that_does_not_fit_is_refused_for_the_budget():
     most = LIMIT - 1
     assert decided(True, capital=most, weight=SCALE) == (most, True)
     assert decided(True, capital=most, weight=2 * SCALE) == (-BUDGET_EXCEEDED, True)
+
+
+@pytest.mark.parametrize(
+    "live",
+    [{}, {"held": 2**50}, {"opening": 2**50}, {"held": 2**50, "opening": 2**49, "ordered": 2**48}],
+    ids=["nothing", "held", "opening", "all"],
+)
+def test_a_position_fits_in_whatever_order_live_orders_fill(live):
+    # What closes counts too: it may fill after what opens the other way has.
+    counted = sum(live.values()) + live.get("ordered", 0)  # as sold and as covered
+    room = LIMIT - 1 - counted
+    assert decided(True, capital=LIMIT - 1, **live) == (room, True)
+
+
+def test_no_room_in_a_position_is_refused_for_the_budget():
+    assert decided(True, capital=LIMIT - 1, opening=LIMIT - 2) == (1, True)
+    assert decided(True, capital=LIMIT - 1, opening=LIMIT - 1) == (-BUDGET_EXCEEDED, True)
 
 
 def test_nothing_bought_is_below_the_least_even_of_nothing():
