@@ -118,6 +118,11 @@ class AnchorRows:
     def __len__(self) -> int:
         return int(self.ts.shape[0])
 
+    def column(self, leaf: tuple[Feature, bool]) -> Float:
+        """Give a feature as of the rows, or as of the rows before them (float64[n])."""
+        one, was = leaf
+        return self.before[one] if was else self.now[one]
+
     def last(self, one: Feature) -> float:
         """Give a feature as of the last of the rows; there must be one."""
         source = self._source(one)

@@ -5,110 +5,105 @@ import pytest
 
 from streaming.jobs.strategies import BUY, SELL
 from streaming.jobs.strategies.actions import actions, crossed_above, crossed_below
+from streaming.rules.expressions import column
+from streaming.rules.programs import program, run_program
 
 NAN = float("nan")
+A, B, C, D = (column(name) for name in "abcd")
+EVERY = column("a") >= column("a")
 
 
-def mask(*rows):
-    return np.array(rows, np.bool_)
+def act(acts, **columns):
+    """Rows, actions, confidences and sizes on columns of numbers."""
+    arrays = {name: np.array(values, float) for name, values in columns.items()}
+    rows = len(next(iter(arrays.values())))
+    made = program(acts.buy, acts.sell, acts.confidence, acts.size, (), acts.sell_size)
+    return run_program(made, arrays.__getitem__, rows)
 
 
-def column(*values):
-    return np.array(values, np.float64)
+def holds(condition, **columns):
+    """The rows at which a condition holds."""
+    return act(actions(buy=condition, sell=False), **columns)[0].tolist()
 
 
 def test_a_cross_is_from_at_or_beyond_to_strictly_past_the_level():
-    before = column(1, 2, 2, 3, 1, 3)
-    now = column(3, 3, 2, 1, 2, 3)
-    assert crossed_above(before, now, 2.0).tolist() == [True, True, False, False, False, False]
-    assert crossed_below(before, now, 2.0).tolist() == [False, False, False, True, False, False]
-    assert crossed_below(column(2, 3), column(1, 2), 2.0).tolist() == [True, False]
+    before, now = [1, 2, 2, 3, 1, 3], [3, 3, 2, 1, 2, 3]
+    assert holds(crossed_above(A, B, 2.0), a=before, b=now) == [0, 1]
+    assert holds(crossed_below(A, B, 2.0), a=before, b=now) == [3]
+    assert holds(crossed_below(A, B, 2.0), a=[2, 3], b=[1, 2]) == [0]
 
 
 def test_a_moving_level_is_compared_at_its_own_row():
-    value = column(5, 5, 5)
-    assert crossed_above(value, value, column(4, 4, 5), was=column(5, 4, 6)).tolist() == [
-        True,
-        False,
-        False,
-    ]
-    assert crossed_below(value, value, column(6, 6, 5), was=column(5, 6, 4)).tolist() == [
-        True,
-        False,
-        False,
-    ]
+    value = [5, 5, 5]
+    assert holds(crossed_above(A, A, B, was=C), a=value, b=[4, 4, 5], c=[5, 4, 6]) == [0]
+    assert holds(crossed_below(A, A, B, was=C), a=value, b=[6, 6, 5], c=[5, 6, 4]) == [0]
 
 
-@pytest.mark.parametrize("cross", [crossed_above, crossed_below])
-def test_nothing_crosses_where_something_is_unknown(cross):
-    known = {crossed_above: (1.0, 3.0), crossed_below: (3.0, 1.0)}[cross]
+@pytest.mark.parametrize(("cross", "known"), [(crossed_above, (1, 3)), (crossed_below, (3, 1))])
+def test_nothing_crosses_where_something_is_unknown(cross, known):
     for missing in range(4):
-        row = [known[0], known[1], 2.0, 2.0]
-        assert cross(*(column(value) for value in row[:3]), was=column(row[3])).all()
-        row[missing] = NAN
-        assert not cross(*(column(value) for value in row[:3]), was=column(row[3])).any()
+        row = [*known, 2.0, 2.0]
+        rows = [row, [NAN if place == missing else one for place, one in enumerate(row)]]
+        columns = dict(zip("abcd", zip(*rows, strict=True), strict=True))
+        assert holds(cross(A, B, C, was=D), **columns) == [0]
 
 
 def test_rows_that_say_both_or_nothing_give_no_action():
-    acted = actions(buy=mask(1, 0, 1, 0), sell=mask(1, 0, 0, 1))
-    assert acted.rows.tolist() == [2, 3]
-    assert acted.action.tolist() == [BUY, SELL]
-    assert acted.size_hint.tolist() == [33_000_000, 100_000_000]
-    assert acted.confidence.tolist() == [1.0, 1.0]
-    assert [acted.action.dtype, acted.size_hint.dtype] == [np.int8, np.int64]
+    rows, action, confidence, size = act(
+        actions(buy=A > 0, sell=B > 0), a=[1, 0, 1, 0], b=[1, 0, 0, 1]
+    )
+    assert rows.tolist() == [2, 3]
+    assert action.tolist() == [BUY, SELL]
+    assert size.tolist() == [33_000_000, 100_000_000]
+    assert confidence.tolist() == [1.0, 1.0]
 
 
-def test_confidence_and_size_are_asked_for_on_buying_rows_alone():
-    asked = []
-
-    def sure(at):
-        asked.append(at.tolist())
-        return np.array([0.25, 0.75])
-
-    acted = actions(buy=mask(0, 1, 0, 1), sell=mask(1, 0, 0, 0), confidence=sure, size=sure)
-    assert asked == [[1, 3], [1, 3]]
-    assert acted.confidence.tolist() == [1.0, 0.25, 0.75]
-    assert acted.size_hint.tolist() == [100_000_000, 25_000_000, 75_000_000]
+def test_confidence_and_size_are_of_buys_alone():
+    acts = actions(buy=A > 0, sell=B > 0, confidence=C, size=C)
+    _, action, confidence, size = act(acts, a=[0, 1, 0, 1], b=[1, 0, 0, 0], c=[NAN, 0.25, 0, 0.75])
+    assert action.tolist() == [SELL, BUY, BUY]
+    assert confidence.tolist() == [1.0, 0.25, 0.75]
+    assert size.tolist() == [100_000_000, 25_000_000, 75_000_000]
 
 
 def test_confidence_and_size_are_clipped():
-    values = column(-1.0, 0.0, 0.4, 1.0, 7.0, float("inf"))
-    every = np.ones(6, np.bool_)
-    acted = actions(buy=every, sell=~every, confidence=lambda at: values[at])
-    assert acted.confidence.tolist() == [0.0, 0.0, 0.4, 1.0, 1.0, 1.0]
-    sized = actions(buy=every, sell=~every, size=lambda at: values[at])
-    assert sized.rows.tolist() == [2, 3, 4, 5]
-    assert sized.size_hint.tolist() == [40_000_000, 100_000_000, 100_000_000, 100_000_000]
+    values = [-1.0, 0.0, 0.4, 1.0, 7.0, float("inf")]
+    _, _, confidence, _ = act(actions(buy=EVERY, sell=False, confidence=A), a=values)
+    assert confidence.tolist() == [0.0, 0.0, 0.4, 1.0, 1.0, 1.0]
+    rows, _, _, size = act(actions(buy=EVERY, sell=False, size=A), a=values)
+    assert rows.tolist() == [2, 3, 4, 5]
+    assert size.tolist() == [40_000_000, 100_000_000, 100_000_000, 100_000_000]
 
 
 def test_an_unknown_confidence_or_size_is_no_action():
-    unknown = column(NAN, 0.5)
-    every = np.ones(2, np.bool_)
     for name in ("confidence", "size"):
-        assert actions(buy=every, sell=~every, **{name: lambda at: unknown[at]}).rows.tolist() == [
-            1
-        ]
-    assert not len(actions(buy=every, sell=~every, confidence=NAN).rows)
+        rows, *_ = act(actions(buy=A > 0, sell=False, **{name: B}), a=[1, 1], b=[NAN, 0.5])
+        assert rows.tolist() == [1]
+    assert not len(act(actions(buy=A > 0, sell=False, confidence=NAN), a=[1, 1])[0])
 
 
 def test_a_division_by_nothing_warns_nobody():
-    zero = np.zeros(2)
-    every = np.ones(2, np.bool_)
     with np.errstate(all="raise"):
-        acted = actions(buy=every, sell=~every, confidence=lambda at: column(0, 1)[at] / zero[at])
-    assert acted.rows.tolist() == [1]
-    assert acted.confidence.tolist() == [1.0]
+        rows, _, confidence, _ = act(
+            actions(buy=B <= 0, sell=False, confidence=A / B), a=[0, 1], b=[0, 0]
+        )
+    assert rows.tolist() == [1]
+    assert confidence.tolist() == [1.0]
 
 
 def test_size_is_rounded_half_even_and_too_small_a_size_is_no_action():
     # 2**-9 is 195312.5 units: among the few doubles that lie half-way.
-    sizes = column(0.4e-8, 2**-9, 3 * 2**-9, 1 / 3)
-    every = np.ones(4, np.bool_)
-    acted = actions(buy=every, sell=~every, size=lambda at: sizes[at])
-    assert acted.rows.tolist() == [1, 2, 3]
-    assert acted.size_hint.tolist() == [195_312, 585_938, 33_333_333]
+    sizes = [0.4e-8, 2**-9, 3 * 2**-9, 1 / 3]
+    rows, _, _, size = act(actions(buy=EVERY, sell=False, size=A), a=sizes)
+    assert rows.tolist() == [1, 2, 3]
+    assert size.tolist() == [195_312, 585_938, 33_333_333]
 
 
 def test_a_sell_may_close_a_part():
-    acted = actions(buy=mask(0), sell=mask(1), sell_size=0.5)
-    assert acted.size_hint.tolist() == [50_000_000]
+    assert act(actions(buy=False, sell=A > 0, sell_size=0.5), a=[1])[3].tolist() == [50_000_000]
+
+
+@pytest.mark.parametrize("share", [0.0, -0.5, 1.5, NAN])
+def test_a_sell_closes_some_and_not_more_than_all(share):
+    with pytest.raises(ValueError, match="sell_size"):
+        actions(buy=False, sell=A > 0, sell_size=share)

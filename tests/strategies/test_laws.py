@@ -1,13 +1,11 @@
 """What holds for every strategy: cuts, truncation, rows, warm-up, NaN, and that it trades."""
 
 import os
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from streaming.jobs.strategies import BUY, SELL, make, needs_of, select, signals_of
-from streaming.jobs.strategies.actions import crossed_above, crossed_below
 from streaming.rules.bars import MINUTE_US, join_bars
 from streaming.rules.indicators import ema
 from streaming.rules.timeframes import TIMEFRAMES
@@ -40,13 +38,22 @@ def views(bars):
     return view
 
 
-def rows_for(one, view, rows=slice(None)):
-    """Only what the strategy declared, on some of the rows."""
-    return SimpleNamespace(
-        ts=view.ts[rows],
-        now={feature: view.now[feature][rows] for feature in one.features},
-        before={feature: view.before[feature][rows] for feature in one.features},
-    )
+class Rows:
+    """Only what a strategy declared, on some of the rows of a view, changed as wanted."""
+
+    def __init__(self, one, view, rows=slice(None)):
+        self.ts = view.ts[rows]
+        self.columns = {
+            (feature, was): view.column((feature, was))[rows]
+            for feature in one.features
+            for was in (False, True)
+        }
+
+    def __len__(self):
+        return len(self.ts)
+
+    def column(self, leaf):
+        return self.columns[leaf]
 
 
 def assert_equal(one, other):
@@ -112,13 +119,12 @@ def test_cuts_and_truncation_on_other_markets(seed):
 class TestEvery:
     def test_looks_at_one_row_at_a_time(self, one, views):
         view = views[one.anchor]
-        whole = one.signals(view.now, view.before)
+        whole = signals_of(one, view)
         random = np.random.default_rng(7)
         some = random.permutation(len(view.ts))[: len(view.ts) // 2]
-        part = rows_for(one, view, some)
-        picked = one.signals(part.now, part.before)
-        acted = {row: values for row, *values in zip(*whole, strict=True)}
-        wanted = [(row, *acted[original]) for row, original in enumerate(some) if original in acted]
+        picked = signals_of(one, Rows(one, view, some))
+        acted = {ts: (ts, *values) for ts, *values in zip(*whole, strict=True)}
+        wanted = [acted[ts] for ts in view.ts[some] if ts in acted]
         assert list(zip(*picked, strict=True)) == wanted
         assert wanted
 
@@ -154,25 +160,27 @@ class TestEvery:
         assert not np.isin(view.ts[unknown], signals[one.id].ts).any()
 
     def test_does_nothing_where_a_feature_is_unknown(self, one, views):
-        view = rows_for(one, views[one.anchor])
-        assert len(signals_of(one, view).ts)
+        view = views[one.anchor]
+        assert len(signals_of(one, Rows(one, view)).ts)
         for feature in one.features:
-            missing = {**view.now, feature: np.full(len(view.ts), np.nan)}
-            assert not len(
-                signals_of(one, SimpleNamespace(ts=view.ts, now=missing, before=view.before)).ts
-            )
-        forgotten = dict.fromkeys(view.before, np.full(len(view.ts), np.nan))
-        assert not len(one.signals(view.now, forgotten).rows)
+            rows = Rows(one, view)
+            rows.columns[feature, False] = np.full(len(view.ts), np.nan)
+            assert not len(signals_of(one, rows).ts)
+        rows = Rows(one, view)
+        nothing = np.full(len(view.ts), np.nan)
+        rows.columns |= {(feature, True): nothing for feature in one.features}
+        assert not len(signals_of(one, rows).ts)
 
     def test_does_not_write_to_what_it_sees(self, one, views):
-        view = rows_for(one, views[one.anchor])
-        for column in [*view.now.values(), *view.before.values()]:
-            column.flags.writeable = False
-        one.signals(view.now, view.before)
+        view = views[one.anchor]
+        seen = Rows(one, view)
+        before = {leaf: column.copy() for leaf, column in seen.columns.items()}
+        signals_of(one, seen)
+        for leaf, column in seen.columns.items():
+            np.testing.assert_array_equal(column, before[leaf])
 
     def test_takes_no_rows_for_no_actions(self, one, views):
-        none = rows_for(one, views[one.anchor], slice(0, 0))
-        assert not len(signals_of(one, none).ts)
+        assert not len(signals_of(one, Rows(one, views[one.anchor], slice(0, 0))).ts)
 
 
 def test_a_cross_on_h1_fires_once_at_the_first_row_that_may_know_it(bars):
@@ -180,15 +188,17 @@ def test_a_cross_on_h1_fires_once_at_the_first_row_that_may_know_it(bars):
     (views,) = aligned(bars, [hourly])
     view = views["M5"]
     fast, slow = ema(12, "H1"), ema(26, "H1")
-    seen = crossed_above(view.before[fast], view.now[fast], view.now[slow], was=view.before[slow])
-    seen |= crossed_below(view.before[fast], view.now[fast], view.now[slow], was=view.before[slow])
+    above = view.now[fast] > view.now[slow]
+    was_above = view.before[fast] > view.before[slow]
+    known = ~np.isnan(view.before[slow])
+    seen = known & (above != was_above)
 
     hour = TIMEFRAMES["H1"] * MINUTE_US
     labels, last = np.unique(-(-bars.ts // hour), return_index=True)
     ends = np.append(last[1:], len(bars.ts)) - 1
     closes = bars.close[ends][labels * hour <= view.ts[-1]]
-    above = [quick > calm for quick, calm in zip(_ema(closes, 12), _ema(closes, 26), strict=True)]
-    turns = [row for row in range(26, len(above)) if above[row] != above[row - 1]]
+    over = [quick > calm for quick, calm in zip(_ema(closes, 12), _ema(closes, 26), strict=True)]
+    turns = [row for row in range(26, len(over)) if over[row] != over[row - 1]]
     known_at = [view.ts[np.searchsorted(view.ts, labels[row] * hour)] for row in turns]
     assert len(turns) > 5
     assert view.ts[seen].tolist() == known_at

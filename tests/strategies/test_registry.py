@@ -16,7 +16,7 @@ from streaming.jobs.strategies import (
     select,
     strategy,
 )
-from streaming.rules.indicators import PUBLISHED, close
+from streaming.rules.indicators import PUBLISHED, close, roc
 from streaming.rules.timeframes import TIMEFRAMES
 
 ROSTER = select("all")
@@ -148,6 +148,23 @@ class TestRegistering:
         self.define()
         assert make("mine", least=2).params == {"least": 2.0}
         assert make("mine").family == "trend"
+
+    def test_a_feature_that_is_not_declared_is_refused(self):
+        @strategy(family="trend")
+        class Peeks(Strategy):
+            """Looks at more than it says."""
+
+            id, version = "peeks", 1
+            buys, sells = "up", "down"
+
+            def needs(self):
+                return [close()]
+
+            def signals(self, now, before):
+                return actions(buy=now[close()] > before[roc(5)], sell=False)
+
+        with pytest.raises(SettingsError, match=r"peeks: .* look at roc.*Add it to `needs`"):
+            _ = make("peeks").program
 
     def test_a_class_without_its_rule_makes_no_strategy(self):
         @strategy(family="trend")

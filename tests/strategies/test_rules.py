@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from streaming.jobs.strategies import BUY, SELL, STRATEGIES, make
+from streaming.jobs.strategies import BUY, SELL, STRATEGIES, Signals, make
+from streaming.rules.programs import run_program
 
 SIGMA = 0.001
 LEVEL = 100.0 * math.sqrt(240) * SIGMA
@@ -119,10 +120,12 @@ RULES = {
 def act(one, before, now):
     """What a strategy does at one row."""
 
-    def row(values):
-        return {f: np.array([v], float) for f, v in zip(one.features, values, strict=True)}
-
-    return one.signals(row(now), row(before))
+    columns = {
+        (feature, was): np.array([value], float)
+        for was, values in ((True, before), (False, now))
+        for feature, value in zip(one.features, values, strict=True)
+    }
+    return Signals(*run_program(one.program, columns.__getitem__, 1))
 
 
 def test_every_strategy_has_its_rows():
@@ -139,7 +142,7 @@ def test_rule(name):
     assert sold.action.tolist() == [SELL]
     assert sold.confidence.tolist() == [1.0]
     assert sold.size_hint.tolist() == [100_000_000]
-    assert not len(act(one, *quiet).rows)
+    assert not len(act(one, *quiet).ts)
 
 
 @pytest.mark.parametrize("name", sorted(set(RULES) - {"volatility_target"}))

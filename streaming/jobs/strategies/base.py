@@ -2,7 +2,9 @@
 
 A strategy is row-wise: what it does at a row depends on that row and the one before, never
 on other rows, on a clock or on what it did earlier. That is what makes its signals the same
-however the bars were cut, and what keeps it from seeing the future.
+however the bars were cut, and what keeps it from seeing the future. It is so by its form:
+`signals` writes expressions over the columns, once, and never sees a row. What needs more of
+the past than one row is an indicator.
 """
 
 import dataclasses
@@ -10,17 +12,18 @@ import hashlib
 import json
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, ClassVar, TypeVar
 
 from streaming.errors import SettingsError
 from streaming.jobs.strategies.actions import Actions
-from streaming.rules.bars import Float
+from streaming.rules.expressions import Number, column
 from streaming.rules.indicators import Feature
+from streaming.rules.programs import Program, program
 
-Rows = Mapping[Feature, Float]
+Rows = Mapping[Feature, Number]
 Value = TypeVar("Value", int, float)
 
 
@@ -74,19 +77,38 @@ class Strategy(ABC):
 
     @abstractmethod
     def signals(self, now: Rows, before: Rows) -> Actions:
-        """Give the actions on the anchor's rows.
+        """Say what to do at a row of the anchor.
 
         Parameters
         ----------
-        now, before : mapping of Feature to float64[n]
+        now, before : mapping of Feature to Number
             Each needed feature as of the anchor's row and as of the anchor's previous row;
-            NaN where it is not known yet. Read-only.
+            NaN where it is not known yet.
         """
 
     @cached_property
     def features(self) -> tuple[Feature, ...]:
         """What `needs` lists, in its order, made once."""
         return tuple(self.needs())
+
+    @cached_property
+    def program(self) -> Program:
+        """What `signals` says, as steps over columns named (feature, whether before).
+
+        Raises
+        ------
+        SettingsError
+            If it looks at a feature that `needs` does not list.
+        """
+        acts = self.signals(_Columns(self, was=False), _Columns(self, was=True))
+        return program(
+            acts.buy,
+            acts.sell,
+            acts.confidence,
+            acts.size,
+            known=[(one, False) for one in self.features],
+            sell_size=acts.sell_size,
+        )
 
     def __post_init__(self) -> None:
         for field in _fields(type(self)):
@@ -127,6 +149,28 @@ class Strategy(ABC):
             )
             for field in _fields(cls)
         ]
+
+
+class _Columns(Mapping[Feature, Number]):
+    """The columns that a strategy may look at: those of the features that it needs."""
+
+    def __init__(self, owner: Strategy, was: bool) -> None:
+        self._owner = owner
+        self._was = was
+
+    def __getitem__(self, one: Feature) -> Number:
+        if one not in self._owner.features:
+            raise SettingsError(
+                f"Strategy {self._owner.id}: its signals look at {one}, which its needs do not "
+                "list. Add it to `needs`."
+            )
+        return column((one, self._was))
+
+    def __iter__(self) -> Iterator[Feature]:
+        return iter(self._owner.features)
+
+    def __len__(self) -> int:
+        return len(self._owner.features)
 
 
 _RULES: dict[str, tuple[str, Callable[[float, float], bool]]] = {

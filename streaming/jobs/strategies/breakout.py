@@ -43,7 +43,7 @@ class DonchianBreakout(Strategy):
             # The channel of the bar before: the bar itself is not part of what it leaves.
             buy=(now[price] > before[upper]) & (before[top] < before[upper]),
             sell=crossed_below(before[price], now[price], middle, was=was_middle),
-            confidence=lambda at: (now[price][at] - before[upper][at]) / now[span][at],
+            confidence=(now[price] - before[upper]) / now[span],
         )
 
 
@@ -67,9 +67,7 @@ class BollingerBreakout(Strategy):
         return actions(
             buy=crossed_above(before[price], now[price], now[upper], was=before[upper]),
             sell=crossed_below(before[price], now[price], now[middle], was=before[middle]),
-            confidence=lambda at: (
-                (now[price][at] - now[middle][at]) / (2.0 * (now[upper][at] - now[middle][at]))
-            ),
+            confidence=(now[price] - now[middle]) / (2.0 * (now[upper] - now[middle])),
         )
 
 
@@ -95,9 +93,7 @@ class AtrBreakout(Strategy):
         return actions(
             buy=large & (now[price] > now[average]),
             sell=crossed_below(before[price], now[price], now[average], was=before[average]),
-            confidence=lambda at: (
-                (now[price][at] - before[price][at]) / (2.0 * self.thrust * before[span][at])
-            ),
+            confidence=(now[price] - before[price]) / (2.0 * self.thrust * before[span]),
         )
 
 

@@ -40,7 +40,7 @@ class RsiReversion(Strategy):
         return actions(
             buy=crossed_below(previous, value, self.low),
             sell=crossed_above(previous, value, self.exit),
-            confidence=lambda at: (50.0 - value[at]) / 50.0,
+            confidence=(50.0 - value) / 50.0,
         )
 
 
@@ -64,9 +64,7 @@ class BollingerReversion(Strategy):
         return actions(
             buy=crossed_below(before[price], now[price], now[lower], was=before[lower]),
             sell=crossed_above(before[price], now[price], now[middle], was=before[middle]),
-            confidence=lambda at: (
-                (now[middle][at] - now[price][at]) / (2.0 * (now[middle][at] - now[lower][at]))
-            ),
+            confidence=(now[middle] - now[price]) / (2.0 * (now[middle] - now[lower])),
         )
 
 
@@ -91,7 +89,7 @@ class ZscoreReversion(Strategy):
         return actions(
             buy=crossed_below(previous, value, -self.far) & (now[trend] < self.trend),
             sell=crossed_above(previous, value, 0.0),
-            confidence=lambda at: -value[at] / (2.0 * self.far),
+            confidence=-value / (2.0 * self.far),
         )
 
 
@@ -115,7 +113,7 @@ class VwapReversion(Strategy):
         return actions(
             buy=crossed_below(was_away, away, far, was=was_far),
             sell=crossed_above(was_away, away, 0.0),
-            confidence=lambda at: away[at] / (2.0 * far[at]),
+            confidence=away / (2.0 * far),
         )
 
 
@@ -142,5 +140,5 @@ class ConnorsRsi(Strategy):
         return actions(
             buy=fallen & (now[price] > now[long]),
             sell=crossed_above(before[price], now[price], now[quick], was=before[quick]),
-            confidence=lambda at: (self.low - now[dip][at]) / self.low,
+            confidence=(self.low - now[dip]) / self.low,
         )

@@ -28,7 +28,7 @@ class RocMomentum(Strategy):
         return actions(
             buy=crossed_above(previous, value, self.rise),
             sell=crossed_below(previous, value, 0.0),
-            confidence=lambda at: value[at] / (2.0 * self.rise),
+            confidence=value / (2.0 * self.rise),
         )
 
 
@@ -53,7 +53,7 @@ class RsiMomentum(Strategy):
         return actions(
             buy=crossed_above(previous, value, self.high),
             sell=crossed_below(previous, value, self.low),
-            confidence=lambda at: (value[at] - 50.0) / 50.0,
+            confidence=(value - 50.0) / 50.0,
         )
 
 
@@ -104,5 +104,5 @@ class TimeSeriesMomentum(Strategy):
                 before[move], now[move], scale * now[sigma], was=scale * before[sigma]
             ),
             sell=crossed_below(before[move], now[move], 0.0),
-            confidence=lambda at: now[move][at] / (2.0 * scale * now[sigma][at]),
+            confidence=now[move] / (2.0 * scale * now[sigma]),
         )

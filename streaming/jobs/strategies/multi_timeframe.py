@@ -102,7 +102,7 @@ class FourHourBreakout(Strategy):
             # Against the level as it is now: that it moves on the hour is no breakout.
             buy=crossed_above(before[price], now[price], now[upper]) & (now[bias] > 0.0),
             sell=crossed_below(before[price], now[price], middle, was=was_middle),
-            confidence=lambda at: 0.5 + now[bias][at] / 4.0,
+            confidence=0.5 + now[bias] / 4.0,
         )
 
 
@@ -127,5 +127,5 @@ class TripleScreen(Strategy):
         return actions(
             buy=ripple & (now[wave] < self.low) & (now[tide] > 0.0),
             sell=turned | crossed_above(before[wave], now[wave], self.high),
-            confidence=lambda at: (50.0 - now[wave][at]) / 50.0,
+            confidence=(50.0 - now[wave]) / 50.0,
         )

@@ -14,9 +14,9 @@ from streaming.jobs.features import AnchorRows
 from streaming.jobs.strategies.actions import BUY
 from streaming.jobs.strategies.base import Strategy
 from streaming.rules.bars import Float, Int
-from streaming.rules.conditions import forget_unknown
 from streaming.rules.indicators import Feature
 from streaming.rules.money import SCALE
+from streaming.rules.programs import run_program
 
 
 class Signals(NamedTuple):
@@ -45,13 +45,8 @@ def signals_of(strategy: Strategy, rows: AnchorRows) -> Signals:
 
     It is silent where any feature that it needs is NaN, whatever it would make of that.
     """
-    acted = strategy.signals(rows.now, rows.before)
-    warm = np.ones(len(acted.rows), np.bool_)
-    for feature in strategy.features:
-        forget_unknown(rows.now[feature], acted.rows, warm)
-    if not warm.all():
-        acted = acted.take(warm)
-    return Signals(rows.ts[acted.rows], acted.action, acted.confidence, acted.size_hint)
+    at, action, confidence, size_hint = run_program(strategy.program, rows.column, len(rows))
+    return Signals(rows.ts[at], action, confidence, size_hint)
 
 
 def signal_rows(strategy: Strategy, symbol: str, signals: Signals, run_id: str | None) -> pa.Table:

@@ -55,7 +55,7 @@ class EmaCross(Strategy):
         return actions(
             buy=up & (now[trend] > self.strength),
             sell=crossed_below(before[fast], now[fast], now[slow], was=before[slow]),
-            confidence=lambda at: now[trend][at] / 50.0,
+            confidence=now[trend] / 50.0,
         )
 
 
@@ -83,7 +83,7 @@ class MacdCross(Strategy):
         return actions(
             buy=up & (now[line] < 0.0),
             sell=crossed_below(before[line], now[line], now[signal], was=before[signal]),
-            confidence=lambda at: -now[line][at] / now[span][at],
+            confidence=-now[line] / now[span],
         )
 
 

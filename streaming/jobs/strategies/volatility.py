@@ -4,6 +4,7 @@
 from streaming.jobs.strategies.actions import THIRD, Actions, actions, crossed_above, crossed_below
 from streaming.jobs.strategies.base import Rows, Strategy, param
 from streaming.jobs.strategies.registry import strategy
+from streaming.rules.expressions import minimum
 from streaming.rules.indicators import (
     Feature,
     atr,
@@ -39,7 +40,7 @@ class Squeeze(Strategy):
         return actions(
             buy=crossed_above(was_half, half, reach, was=reached) & (now[price] > now[middle]),
             sell=crossed_below(before[price], now[price], now[middle], was=before[middle]),
-            confidence=lambda at: (now[price][at] - now[middle][at]) / (2.0 * half[at]),
+            confidence=(now[price] - now[middle]) / (2.0 * half),
         )
 
 
@@ -66,7 +67,7 @@ class VolatilityTarget(Strategy):
             buy=crossed_above(before[price], now[price], now[average], was=before[average]),
             sell=crossed_below(before[price], now[price], now[average], was=before[average]),
             confidence=0.5,
-            size=lambda at: (THIRD * now[usual][at] / now[recent][at]).clip(max=self.most),
+            size=minimum(THIRD * now[usual] / now[recent], self.most),
         )
 
 

@@ -5,7 +5,6 @@ into blocks, so that memory does not grow with it; blocks of a month's minutes w
 than smaller ones that would stay nearer to the processor.
 """
 
-import threading
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -51,9 +50,6 @@ class SymbolStage:
 
     def __init__(self, strategies: Sequence[Strategy]) -> None:
         self._strategies = strategies
-        # Strategies are many short calls between which threads would wait for the interpreter;
-        # one at a time, and the others compute features meanwhile, was quicker.
-        self._turn = threading.Lock()
         self._needs = needs_of(strategies)
         self._features = features_in(self._needs)
 
@@ -89,13 +85,12 @@ class SymbolStage:
         parts: list[list[Signals]] = [[] for _ in self._strategies]
         for block, known in _blocks(bars, complete_to):
             views = align(state.alignment, step(state.indicators, block, known))
-            with self._turn:
-                for strategy, found in zip(self._strategies, parts, strict=True):
-                    view = views[strategy.anchor]
-                    if len(view):
-                        signals = signals_of(strategy, view)
-                        if len(signals.ts):
-                            found.append(signals)
+            for strategy, found in zip(self._strategies, parts, strict=True):
+                view = views[strategy.anchor]
+                if len(view):
+                    signals = signals_of(strategy, view)
+                    if len(signals.ts):
+                        found.append(signals)
         return [_join(found) for found in parts]
 
 
