@@ -1,4 +1,4 @@
-"""Where matches come from: files, or a run in a lake; and what that says about measuring them."""
+"""Matches to measure, with what is known about how; read from files."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -8,7 +8,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -18,19 +17,12 @@ from streaming.analytics.files import load_matches
 from streaming.analytics.matches import GROUPS
 from streaming.analytics.prices import LakePrices
 from streaming.analytics.statistics import DAYS_PER_YEAR
-from streaming.contracts import (
-    OPEN_POSITIONS_LOTS,
-    QUARANTINE_HISTORY,
-    TRADE_MATCH_HISTORY,
-    empty_table,
-)
+from streaming.contracts import OPEN_POSITIONS_LOTS, QUARANTINE_HISTORY, empty_table
 from streaming.contracts.arrow import time_values
-from streaming.errors import LakeError, SourceError
-from streaming.rules.money import to_money
+from streaming.errors import SourceError
 
 if TYPE_CHECKING:
     from streaming.lake import Lake
-    from streaming.runtimes.runs import Run
 
 DEFAULT_CAPITAL = 100_000
 
@@ -176,81 +168,16 @@ def from_files(paths: Sequence[Path], lake: Path | None = None) -> Source:
     LakeError
         If there is no lake in that folder.
     """
+    from streaming.lake import Lake
+
     loaded = load_matches(paths)
     tables = [table for table in (loaded.matches, loaded.open_lots) if table is not None]
     accounts = {name for table in tables for name in table["accountId"].unique().to_pylist()}
     return Source(
         loaded.matches,
         loaded.open_lots,
-        None if lake is None else _opened(lake),
+        None if lake is None else Lake.existing(lake),
         accounts=max(len(accounts), 1),
         quarantine=loaded.quarantine,
         duplicates=loaded.duplicates,
     )
-
-
-def from_run(lake: Path, run: str) -> Source:
-    """Read the matches of a run.
-
-    Parameters
-    ----------
-    lake
-        Folder of the lake.
-    run
-        runId, or the beginning of one, or a name.
-
-    Raises
-    ------
-    RunError
-        If there is no such run.
-    LakeError
-        If there is no lake in that folder, a file is damaged, or rows of the run are missing.
-    """
-    from streaming.runtimes.backtest.definition import SHARED_ACCOUNT
-    from streaming.runtimes.runs import find_run
-
-    opened = _opened(lake)
-    found = find_run(opened, run)
-    strategies = sorted(found.facts["figures"])
-    shared = found.definition["layout"] == "shared"
-    accounts = [SHARED_ACCOUNT] if shared else [f"bt:{name}" for name in strategies]
-    window = found.facts["window"]
-    return Source(
-        _whole(found, TRADE_MATCH_HISTORY.name),
-        _whole(found, OPEN_POSITIONS_LOTS.name),
-        opened,
-        window=(_micros(window["start"]), _micros(window["completeTo"])),
-        capital=Decimal(found.definition["account"]["capital"]).scaleb(-8),
-        accounts=len(accounts),
-        groups={"strategy": strategies, "account": accounts, "run": [found.id]},
-        point_values={name: to_money(text) for name, text in found.facts["pointValues"].items()},
-    )
-
-
-def _whole(run: "Run", table: str) -> pa.Table:
-    """Read a table of a run that has as many rows as the run wrote.
-
-    Months and strategies are files of their own: a lost one would be a month without a trade.
-    """
-    rows = run.table(table)
-    written = run.facts["rows"].get(table, 0)
-    if rows.num_rows != written:
-        raise LakeError(
-            f"Run {run.label}, table {table}: has {rows.num_rows:,} rows, and the run wrote "
-            f"{written:,}; a file was lost or added. Delete the folder runs/{run.id} and run "
-            "the backtest again."
-        )
-    return rows
-
-
-def _opened(folder: Path) -> "Lake":
-    from streaming.lake import Lake
-
-    if not folder.is_dir():
-        raise LakeError(f"{folder}: there is no such folder. `trading import` makes a lake.")
-    return Lake(folder)
-
-
-def _micros(text: str) -> int:
-    """Read a time that a run's facts hold."""
-    return int(np.datetime64(text.removesuffix("Z"), "us").astype(np.int64))

@@ -83,8 +83,9 @@ def metrics(
     if plot is not None and plot.suffix.lower() != ".png":
         raise typer.BadParameter(f"--plot: {plot} must end in .png.")
     first, last = _day(start, "--start"), _day(end, "--end")
-    from streaming.analytics.sources import from_files, from_run
+    from streaming.analytics.sources import from_files
     from streaming.feeds.instruments import load_instruments
+    from streaming.runtimes.run_source import from_run
 
     held = _settings(
         settings,

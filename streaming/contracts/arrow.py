@@ -1,5 +1,6 @@
-"""Tables as Arrow: schemas, and money between int64 and decimals without a Python loop."""
+"""Tables as Arrow: schemas, and columns from numbers without a Python loop."""
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -41,6 +42,16 @@ def arrow_schema(table: Table) -> pa.Schema:
 def empty_table(table: Table) -> pa.Table:
     """Give a table without a row."""
     return arrow_schema(table).empty_table()
+
+
+def coded_texts(texts: Sequence[str], codes: NDArray[Any]) -> Array:
+    """Give the text of each code, which is its place in `texts`."""
+    return pa.array(texts, pa.string()).take(pa.array(codes))
+
+
+def same_text(text: str | None, rows: int) -> Array:
+    """Give one text, or none, for all rows."""
+    return pa.repeat(pa.scalar(text, pa.string()), rows)
 
 
 def money_array(units: NDArray[np.int64], null: NDArray[np.bool_] | None = None) -> Array:

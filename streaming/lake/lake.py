@@ -15,7 +15,7 @@ import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
@@ -76,6 +76,19 @@ class Lake:
         self._infos: dict[dt.date, tuple[tuple[int, int, int], DayInfo]] = {}
         if self.root.exists() and not self.root.is_dir():
             raise LakeError(f"{self.root}: is a file; a lake is a folder. Name another one.")
+
+    @classmethod
+    def existing(cls, root: Path) -> Self:
+        """Give the lake in a folder.
+
+        Raises
+        ------
+        LakeError
+            If there is no such folder.
+        """
+        if not root.is_dir():
+            raise LakeError(f"{root}: there is no such folder. `trading import` makes a lake.")
+        return cls(root)
 
     @property
     def _prices(self) -> Path:

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.rules.compile import Number, inlined, kernel
+from streaming.rules.compile import Number, Records, inlined, kernel
 from streaming.rules.wide import U64
 
 if TYPE_CHECKING:
@@ -96,6 +96,21 @@ def position_id(account: str, strategy: str, symbol: str) -> tuple[int, int]:
     return text_id(f"{account}\x1f{strategy}\x1f{symbol}")
 
 
+@inlined
+def order_id(key_high: Number, key_low: Number, ts: Number, buys: bool) -> tuple[Number, Number]:
+    """Give the orderId of a signal on a position key; `ts` in microseconds."""
+    return mix(key_high, key_low, U64(ts), BUY_WORD if buys else SELL_WORD)
+
+
+@kernel
+def order_ids(keys: Words, ts: NDArray[np.int64], buys: NDArray[np.bool_]) -> Words:
+    """Give the orderIds of signals from the ids of their position keys, of shape (n, 2)."""
+    out = np.empty((len(ts), 2), np.uint64)
+    for i in range(len(ts)):
+        out[i, 0], out[i, 1] = order_id(keys[i, 0], keys[i, 1], ts[i], buys[i])
+    return out
+
+
 SIMULATED_FILL_ID = "1"
 """A simulated order fills whole, once, under this fillId."""
 
@@ -114,6 +129,11 @@ def mix_rows(a: Words, b: Words) -> Words:
 def fill_ids(keys: Words, orders: Words, fills: Words) -> Words:
     """Give the ids of fills from their position keys, orderIds and fillIds, each (n, 2)."""
     return mix_rows(mix_rows(keys, orders), fills)
+
+
+def id_words(records: Records) -> Words:
+    """Give the ids that stand in the fields id_high and id_low of n records, shape (n, 2)."""
+    return np.stack([records["id_high"], records["id_low"]], axis=1)
 
 
 def id_bytes(ids: Words) -> NDArray[np.uint8]:

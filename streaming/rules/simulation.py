@@ -16,7 +16,7 @@ from streaming.rules.fifo import exposure, match_fill
 from streaming.rules.fills import fill_fee, fill_price
 from streaming.rules.gate import OK, Gates, count_holder
 from streaming.rules.holdings import Holdings, Instruments, Rules, claim, gate_of
-from streaming.rules.ids import BUY_WORD, SELL_WORD, SIMULATED_FILL_ID, mix, text_id
+from streaming.rules.ids import SIMULATED_FILL_ID, mix, order_id, text_id
 from streaming.rules.money import LIMIT, MOST_FEE, OVERFLOW, value
 from streaming.rules.orders import FILL, NEVER, BarTable, drop_first, push, schedule
 from streaming.rules.wide import U64
@@ -224,8 +224,8 @@ def simulate(
         out.code[row] = OK
         out.quantity[row] = units
         buys = signals.buys[row]
-        spare["id_high"], spare["id_low"] = mix(
-            held.keys[key, 0], held.keys[key, 1], U64(now), BUY_WORD if buys else SELL_WORD
+        spare["id_high"], spare["id_low"] = order_id(
+            held.keys[key, 0], held.keys[key, 1], now, buys
         )
         spare["strategy"] = strategy
         spare["symbol"] = symbol

@@ -11,6 +11,11 @@ import pyarrow as pa
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 SCALE = 10**8
+OSLO = "Europe/Oslo"
+# Days of the random books; on the third, Oslo goes back to winter time.
+START, END = dt.date(2013, 10, 25), dt.date(2013, 10, 30)
+# The column of the name that a report is for.
+GROUP = {"strategy": "strategyId", "account": "accountId", "symbol": "symbol", "run": "runId"}
 
 
 def us(text):

@@ -65,7 +65,7 @@ def test_a_full_disk_says_that_it_is_full(trading, tmp_path, monkeypatch):
     full = Path("/dev/full")
     if not full.exists():
         pytest.skip("this machine has no /dev/full")
-    monkeypatch.setattr("streaming.feeds.spool.PriceSpool._path", lambda self, part: full)
+    monkeypatch.setattr("streaming.feeds.spool.DaySpool._path", lambda self, number: full)
     path = _prices(tmp_path / "a.csv", 10)
     code, _, errors = trading("import", path, "--lake", tmp_path / "lake")
     assert code == 1

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -64,3 +65,8 @@ def test_ticks_by_hand(close, buys, price):
 @example(LIMIT - 1, SCALE - 1)
 def test_a_fee_is_a_share_of_the_notional_rounded_once(notional, rate):
     assert fills.fill_fee(notional, rate) == half_even(notional * rate, SCALE)
+
+
+def test_without_ticks_nothing_is_divided_by_them():
+    with np.errstate(divide="raise"):
+        assert fills.fill_price(np.int64(101), True, np.int64(0), np.int64(0)) == 101

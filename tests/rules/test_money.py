@@ -88,6 +88,13 @@ def test_an_average_is_rounded_half_even(lots):
     assert average == half_even(cost, held)
 
 
+def test_an_average_that_does_not_fit_is_told():
+    # 2**64 and more units a piece, and the first that does not fit DECIMAL(18,8).
+    assert money.average(U64(1), U64(0), 1) == money.OVERFLOW
+    assert money.average(U64(0), U64(money.LIMIT), 1) == money.OVERFLOW
+    assert money.average(U64(0), U64(money.LIMIT - 1), 1) == money.LIMIT - 1
+
+
 @given(FITTING)
 def test_text_and_back(amount):
     assert money.to_money(money.money_text(amount)) == amount

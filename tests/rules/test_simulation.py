@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import samples, strategies
-from oracle.gate import Settings, Signal
 from oracle.money import LIMIT, SCALE, units
-from oracle.samples import MINUTE, START, TradingCase
+from oracle.small_markets import FREE
 
 from rules.fast_account import Fast, expected, moments
-from streaming.errors import MoneyError, StateError
+from rules.minutes import run, small
+from streaming.errors import MoneyError
 
 CASES = strategies.trading_cases()
 
@@ -114,33 +114,6 @@ def test_fees_add_up_to_the_last_digit(case):
 # By hand
 
 
-FREE = Settings(capital=units("1000"), order_limit=None, symbol_limit=None, gross_limit=None)
-
-
-def small(closes, *signals, rules=FREE, until=1000):
-    """A case of minutes: closes {"A": "10 - 11"}, signals (minute, strategy, symbol, action)."""
-    bars = {
-        symbol: [
-            (START + minute * MINUTE, units(close))
-            for minute, close in enumerate(text.split(), start=1)
-            if close != "-"
-        ]
-        for symbol, text in closes.items()
-    }
-    made = [
-        Signal(START + row[0] * MINUTE, *row[1:4], *[units(size) for size in row[4:5]])
-        for row in signals
-    ]
-    return TradingCase(rules, bars, made, START + until * MINUTE)
-
-
-def run(case):
-    fast = Fast(case)
-    fast.advance(case.complete_to)
-    assert fast.rows == expected(case)[0]
-    return fast.rows
-
-
 def test_a_round_trip_by_hand():
     rules = replace(FREE, slippage_bps=units("10"), fee_bps=units("5"))
     closes = {"A": "10 10 10 12"}
@@ -226,6 +199,22 @@ def test_a_price_that_does_not_fit_is_refused():
         Fast(case).advance(case.complete_to)
 
 
+def test_a_sale_whose_notional_does_not_fit_is_refused():
+    # Bought 1000 for 1000; at the dearest price there is they are worth 1e13.
+    dear = "9999999999.99999999"
+    sale = small({"A": f"1 1 {dear} {dear}"}, (1, "s", "A", "BUY"), (3, "s", "A", "SELL"))
+    with pytest.raises(MoneyError):
+        Fast(sale).advance(sale.complete_to)
+
+
+def test_a_sale_of_the_dearest_notional_that_fits_goes_through():
+    # 1 bought for 1, sold for the most that fits.
+    rules = replace(FREE, capital=units("1"))
+    closes = {"A": "1 1 9999999999.99999999 9999999999.99999999"}
+    rows = run(small(closes, (1, "s", "A", "BUY"), (3, "s", "A", "SELL"), rules=rules))
+    assert rows.matches[0][3] == units("9999999998.99999999")
+
+
 def test_a_position_is_added_to_up_to_what_fits():
     closes = {"A": "0.00000015 0.00000015 0.00000015"}
     rows = run(small(closes, (1, "s", "A", "BUY"), (2, "s", "A", "BUY")))
@@ -238,29 +227,6 @@ def test_an_order_that_buys_more_than_fits_is_never_wrapped():
     fast = Fast(case)
     fast.advance(case.complete_to)
     assert all(0 <= row[5] < LIMIT for row in fast.rows.decisions)
-
-
-def test_another_accounts_state_is_refused():
-    one = Fast(small({"A": "10 10"}, (1, "s", "A", "BUY")))
-    one.advance(START + 2 * MINUTE)
-    other = Fast(small({"A": "10 10", "B": "10 10"}, (1, "s", "A", "BUY")))
-    with pytest.raises(StateError, match="B"):
-        one.account.restore(other.account.to_bytes())
-    stranger = Fast(small({"A": "10 10"}, (1, "t", "A", "BUY")))
-    with pytest.raises(StateError, match="strategies"):
-        stranger.account.restore(one.account.to_bytes())
-    one.account.name = "another"
-    with pytest.raises(StateError, match="another"):
-        stranger.account.restore(one.account.to_bytes())
-
-
-def test_damaged_state_is_refused():
-    one = Fast(small({"A": "10 10"}, (1, "s", "A", "BUY")))
-    one.advance(START + 2 * MINUTE)
-    damaged = bytearray(one.account.to_bytes())
-    damaged[-1] ^= 1
-    with pytest.raises(StateError):
-        one.account.restore(bytes(damaged))
 
 
 def test_strategies_and_symbols_are_told_apart():

@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from streaming.contracts import STRATEGY_SIGNAL_HISTORY, arrow_schema, validate
 from streaming.jobs.strategies import BUY, SELL, Signals, make, signal_rows
+from streaming.rules import decisions
 
 SIGNALS = Signals(
     ts=np.array([1_704_067_260_000_000, 1_704_067_320_000_000]),
@@ -16,9 +17,19 @@ SIGNALS = Signals(
 )
 
 
+def rows_of(one, signals, run_id):
+    """Signals of one strategy on SPY, as rows."""
+    code = np.zeros(len(signals.ts), np.int32)
+    unused = np.zeros(len(signals.ts), np.int64)
+    ranked = decisions.Signals(
+        signals.ts, code, code, signals.action == BUY, signals.size_hint, unused, unused, unused
+    )
+    return signal_rows([one], ["SPY"], ranked, signals.confidence, run_id)
+
+
 def test_rows_carry_the_strategy_and_its_reason():
     one = make("rsi_reversion", low=25)
-    rows = signal_rows(one, "SPY", SIGNALS, "run1")
+    rows = rows_of(one, SIGNALS, "run1")
     assert rows.schema.equals(arrow_schema(STRATEGY_SIGNAL_HISTORY))
     assert rows.to_pylist() == [
         {
@@ -42,20 +53,20 @@ def test_rows_carry_the_strategy_and_its_reason():
 
 
 def test_rows_keep_their_contract():
-    rows = signal_rows(make("sma_cross"), "SPY", SIGNALS, "run1")
+    rows = rows_of(make("sma_cross"), SIGNALS, "run1")
     checked = validate(STRATEGY_SIGNAL_HISTORY, rows, "test")
     assert checked.good.equals(rows)
     assert not checked.quarantine.num_rows
 
 
 def test_live_signals_have_no_run():
-    rows = signal_rows(make("sma_cross"), "SPY", SIGNALS, None)
+    rows = rows_of(make("sma_cross"), SIGNALS, None)
     assert rows["runId"].to_pylist() == [None, None]
 
 
 def test_no_signals_are_no_rows_of_the_same_table():
     none = Signals(*(column[:0] for column in SIGNALS))
-    rows = signal_rows(make("sma_cross"), "SPY", none, "run1")
+    rows = rows_of(make("sma_cross"), none, "run1")
     assert rows.num_rows == 0
     assert rows.schema.equals(arrow_schema(STRATEGY_SIGNAL_HISTORY))
 
@@ -68,6 +79,6 @@ def test_sizes_recorded_and_read_again_are_the_same():
         confidence=np.ones(len(sizes)),
         size_hint=sizes,
     )
-    recorded = signal_rows(make("sma_cross"), "SPY", many, "run1")["sizeHint"]
+    recorded = rows_of(make("sma_cross"), many, "run1")["sizeHint"]
     assert recorded.type == pa.float64()
     np.testing.assert_array_equal(np.rint(recorded.to_numpy() * 1e8).astype(np.int64), sizes)

@@ -1,19 +1,18 @@
 """Run strategies on aligned feature rows: signals as arrays, and as rows of their table."""
 
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from streaming.contracts import STRATEGY_SIGNAL_HISTORY, arrow_schema
-from streaming.contracts.arrow import time_array
+from streaming.contracts.arrow import coded_texts, same_text, time_array
 from streaming.jobs.features import AnchorRows
-from streaming.jobs.strategies.actions import BUY
 from streaming.jobs.strategies.base import Strategy
 from streaming.rules.bars import Float, Int
+from streaming.rules.decisions import Signals as RankedSignals
 from streaming.rules.indicators import Feature
 from streaming.rules.money import SCALE
 from streaming.rules.programs import run_program
@@ -49,31 +48,39 @@ def signals_of(strategy: Strategy, rows: AnchorRows) -> Signals:
     return Signals(rows.ts[at], action, confidence, size_hint)
 
 
-def signal_rows(strategy: Strategy, symbol: str, signals: Signals, run_id: str | None) -> pa.Table:
-    """Give signals as rows of `strategy_signal_history`; `run_id` is None where live."""
-    bought = pa.array(signals.action == BUY)
-    why_buy, why_sell = strategy.reasons
-    schema = arrow_schema(STRATEGY_SIGNAL_HISTORY)
+def signal_rows(
+    strategies: Sequence[Strategy],
+    symbols: Sequence[str],
+    signals: RankedSignals,
+    confidence: Float,
+    run_id: str | None,
+) -> pa.Table:
+    """Give signals as rows of `strategy_signal_history`.
+
+    Parameters
+    ----------
+    strategies, symbols
+        What the codes in `signals` stand for.
+    signals
+        n of them, of any strategies and symbols.
+    confidence : float64[n]
+    run_id
+        What `runId` says; None where live.
+    """
+    by, buys = signals.strategy, signals.buys.astype(np.int64)
+    # Reasons lie as (sell, buy) by strategy.
+    reasons = [text for one in strategies for text in reversed(one.reasons)]
     columns = {
-        "strategyId": _same(strategy.id, signals),
-        "symbol": _same(symbol, signals),
-        "timeframe": _same(strategy.anchor, signals),
+        "strategyId": coded_texts([one.id for one in strategies], by),
+        "symbol": coded_texts(symbols, signals.symbol),
+        "timeframe": coded_texts([one.anchor for one in strategies], by),
         "signalTs": time_array(signals.ts),
-        "action": _either(bought, "BUY", "SELL"),
+        "action": coded_texts(["SELL", "BUY"], buys),
         "sizeHint": pa.array(signals.size_hint / SCALE),
-        "confidence": pa.array(signals.confidence),
-        "reason": _either(bought, why_buy, why_sell),
-        "strategyVersion": _same(str(strategy.version), signals),
-        "paramsHash": _same(strategy.params_hash, signals),
-        "runId": _same(run_id, signals),
+        "confidence": pa.array(confidence),
+        "reason": coded_texts(reasons, by * 2 + buys),
+        "strategyVersion": coded_texts([str(one.version) for one in strategies], by),
+        "paramsHash": coded_texts([one.params_hash for one in strategies], by),
+        "runId": same_text(run_id, len(buys)),
     }
-    return pa.table([columns[name] for name in schema.names], schema=schema)
-
-
-def _same(value: str | None, signals: Signals) -> "pa.Array[Any]":
-    return pa.repeat(pa.scalar(value, pa.string()), len(signals.ts))
-
-
-def _either(bought: "pa.Array[Any]", buy: str, sell: str) -> "pa.Array[Any]":
-    chosen: pa.Array[Any] = pc.if_else(bought, pa.scalar(buy), pa.scalar(sell))
-    return chosen
+    return pa.table(columns, schema=arrow_schema(STRATEGY_SIGNAL_HISTORY))

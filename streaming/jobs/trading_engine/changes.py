@@ -15,7 +15,7 @@ from streaming.jobs.trading_engine.tables import (
     realized_table,
     rollup_table,
 )
-from streaming.rules.ids import Words, id_text
+from streaming.rules.ids import Words, id_text, id_words
 from streaming.rules.intake import NO_TIME
 from streaming.rules.rollup import average_prices
 
@@ -63,7 +63,7 @@ def latest(state: "EngineState") -> Latest:
     return Latest(
         lots["ref"],
         key[order],
-        np.stack([lots["id_high"], lots["id_low"]], axis=1),
+        id_words(lots),
         lots["remaining"],
         state.lots.books["net"].copy(),
         average_prices(state.lots.books),

@@ -7,17 +7,15 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from streaming.contracts import (
-    OPEN_POSITIONS_LOTS,
     OPEN_POSITIONS_ROLLUP,
     REALIZED_PNL_LATEST,
-    TRADE_MATCH_HISTORY,
     arrow_schema,
     money_array,
     time_array,
 )
+from streaming.jobs.fifo_rows import Side, directions, rows_of_lots, rows_of_matches
 from streaming.jobs.trading_engine.fills import Int
 from streaming.rules.compile import Records
-from streaming.rules.ids import id_text
 from streaming.rules.intake import NO_TIME
 from streaming.rules.rollup import average_prices
 
@@ -47,25 +45,20 @@ def match_table(
         What `runId` says; null unless given.
     """
     long = matches["quantity"] > 0
-    bought, sold = np.where(long, opened, closed), np.where(long, closed, opened)
-    columns = {
-        "matchId": id_text(_ids(matches)),
-        **key_columns(state, openings.key[closed]),
-        "buyOrderId": openings.order.take(pa.array(bought)),
-        "sellOrderId": openings.order.take(pa.array(sold)),
-        "matchedQty": money_array(np.abs(matches["quantity"])),
-        "buyPrice": money_array(openings.price[bought]),
-        "sellPrice": money_array(openings.price[sold]),
-        "realizedPnl": money_array(matches["pnl"]),
-        "matchTimestamp": time_array(np.maximum(openings.ts[opened], openings.ts[closed])),
-        "buyFillId": openings.fill.take(pa.array(bought)),
-        "sellFillId": openings.fill.take(pa.array(sold)),
-        "openTs": time_array(openings.ts[opened]),
-        "direction": _chosen(long, "LONG", "SHORT"),
-        "fees": money_array(matches["fees"]),
-        "runId": pa.array([run_id], pa.string()).take(pa.array(np.zeros(len(long), np.int64))),
-    }
-    return pa.table(columns, schema=arrow_schema(TRADE_MATCH_HISTORY))
+
+    def side(places: Int) -> Side:
+        where = pa.array(places)
+        return Side(openings.order.take(where), openings.fill.take(where), openings.price[places])
+
+    return rows_of_matches(
+        matches,
+        key_columns(state, openings.key[closed]),
+        side(np.where(long, opened, closed)),
+        side(np.where(long, closed, opened)),
+        openings.ts[opened],
+        openings.ts[closed],
+        run_id,
+    )
 
 
 def lots_table(state: "EngineState") -> pa.Table:
@@ -78,17 +71,14 @@ def lots_table(state: "EngineState") -> pa.Table:
 def lot_rows(state: "EngineState", key: NDArray[np.int32], lots: Records, at: Int) -> pa.Table:
     """Give `open_positions_lots` rows of lots, LOT[n], with their places in `openings`."""
     openings = state.openings
-    columns = {
-        **key_columns(state, key),
-        "lotId": id_text(_ids(lots)),
-        "side": _chosen(state.lots.books["net"][key] > 0, "LONG", "SHORT"),
-        "qtyOpen": money_array(openings.opened[at]),
-        "qtyRem": money_array(lots["remaining"]),
-        "avgPrice": money_array(lots["price"]),
-        "tsOpen": time_array(openings.ts[at]),
-        "tsUpdated": time_array(openings.updated[at]),
-    }
-    return pa.table(columns, schema=arrow_schema(OPEN_POSITIONS_LOTS))
+    return rows_of_lots(
+        lots,
+        key_columns(state, key),
+        state.lots.books["net"][key] > 0,
+        openings.opened[at],
+        openings.ts[at],
+        openings.updated[at],
+    )
 
 
 def rollup_table(state: "EngineState", key: NDArray[np.int32] | None = None) -> pa.Table:
@@ -98,7 +88,7 @@ def rollup_table(state: "EngineState", key: NDArray[np.int32] | None = None) -> 
     books = state.lots.books[key]
     columns = {
         **key_columns(state, key),
-        "side": _chosen(books["net"] > 0, "LONG", "SHORT"),
+        "side": directions(books["net"] > 0),
         "netQty": money_array(books["net"]),
         "avgPrice": money_array(average_prices(books)),
         "lastUpdated": time_array(state.last_fill[key]),
@@ -135,11 +125,3 @@ def key_ranks(state: "EngineState") -> Int:
 def _by_rank(state: "EngineState", chosen: NDArray[np.bool_]) -> NDArray[np.int32]:
     key = np.flatnonzero(chosen).astype(np.int32)
     return key[np.argsort(key_ranks(state)[key])]
-
-
-def _ids(rows: Records) -> NDArray[np.uint64]:
-    return np.stack([rows["id_high"], rows["id_low"]], axis=1)
-
-
-def _chosen(where: NDArray[np.bool_], then: str, otherwise: str) -> Any:
-    return pa.array([otherwise, then], pa.string()).take(pa.array(where.astype(np.int8)))

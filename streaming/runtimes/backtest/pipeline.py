@@ -31,7 +31,7 @@ from streaming.runtimes.backtest.definition import (
     account_rules,
     time_text,
 )
-from streaming.runtimes.backtest.recorded import Recording, read_recording
+from streaming.runtimes.backtest.recorded import Recording
 from streaming.runtimes.backtest.resuming import Saved, bars_known
 from streaming.runtimes.backtest.slices import day_end, plan
 from streaming.runtimes.backtest.store import RunWriter
@@ -70,6 +70,7 @@ class Pipeline:
         saved: Saved,
         days: list[DayInfo],
         keep_after: int | None,
+        recording: Recording | None,
     ) -> None:
         self._lake = lake
         self._request = request
@@ -77,15 +78,15 @@ class Pipeline:
         self._window = window
         self._days = days
         self._saved = saved
-        self._recording = self._recorded()
-        made = () if self._recording else tuple(sorted(request.strategies, key=lambda one: one.id))
+        self._recording = recording
+        made = () if recording else tuple(sorted(request.strategies, key=lambda one: one.id))
         self._strategies = {one.id: one for one in made}
         self._stage = SymbolStage(made)
         self._states: dict[str, SymbolState] = {}
         names = list(self._strategies)
-        if self._recording:
+        if recording:
             # A strategy that is silent from now on may have orders and positions all the same.
-            names = sorted({*self._recording.signals, *saved.strategies})
+            names = sorted({*recording.names(), *saved.strategies})
         facts = instruments_of(symbols, request.instruments)
         rules = account_rules(request.settings)
         self._accounts = accounts_of(request.layout, names, symbols, rules, facts)
@@ -99,18 +100,6 @@ class Pipeline:
         zone = request.settings.metrics.timezone
         start = window.begin if keep_after is None else window.start
         self._tally = Tally(names, start, window.complete_to, zone, keep_after)
-
-    def _recorded(self) -> Recording | None:
-        if self._request.signals is None:
-            return None
-        first: dict[str, int] = {}
-        for info in self._days:
-            new = [name for name in self._symbols if name in info.symbols and name not in first]
-            if new:
-                bars = self._lake.bars(new, day_end(info.day) - DAY_US, day_end(info.day))
-                first |= {name: int(bars[name].ts[0]) for name in new}
-        others = {name for info in self._days for name in info.symbols} - set(self._symbols)
-        return read_recording(self._request.signals, first, others)
 
     def run(self, run: str, writer: RunWriter, progress: Progress | None) -> dict[str, Any]:
         """Work through all slices; give the run's figures and counts."""
@@ -262,7 +251,7 @@ class Pipeline:
                 ),
             )
         if self._recording:
-            writer.put("quarantine_history", self._recording.quarantine)
+            writer.put_parts("quarantine_history", self._recording.refused.parts())
         writer.put_state(
             "accounts",
             {one.name: one.to_bytes() for one in self._accounts},

@@ -1,34 +1,35 @@
-"""Recorded signals: a backtest from the gate on."""
+"""Recorded signals: a backtest from the gate on.
 
-from collections.abc import Set
-from itertools import pairwise
+A file may hold its signals in any order, and say one twice. So that memory does not grow
+with the file, they wait on the disk, by day; what two of them say is compared within a day.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from streaming.contracts import (
-    QUARANTINE_HISTORY,
-    STRATEGY_SIGNAL_HISTORY,
-    empty_table,
-    quarantine_rows,
-)
 from streaming.contracts.arrow import time_values
-from streaming.contracts.validation import validate
 from streaming.errors import SourceError
-from streaming.feeds.tabular import RawBatch, open_rows
+from streaming.feeds.spool import DaySpool, QuarantineSpool
+from streaming.jobs.price_rows import day_of
 from streaming.jobs.strategies.actions import BUY, SELL
 from streaming.jobs.strategies.signals import Signals
+from streaming.lake import DayInfo, Lake, scratch_directory, sweep
+from streaming.rules.bars import DAY_US
 from streaming.rules.money import SCALE
+from streaming.runtimes.backtest.definition import BacktestRequest
+from streaming.runtimes.backtest.recorded_rows import TOO_SMALL, Batch, SignalFile, too_small
+from streaming.runtimes.backtest.slices import day_end
 
-Found = dict[str, dict[str, Signals]]
 Int = NDArray[np.int64]
-Texts = NDArray[Any]
 
-_KEYS = ("strategyId", "symbol", "signalTs")
+# What is kept of a signal; sizes and confidences are doubles, to be compared to the last bit.
+_STRATEGY, _SYMBOL, _TS, _ACTION, _SIZE, _CONFIDENCE, _NUMBER = range(7)
 
 
 class Recording(NamedTuple):
@@ -36,195 +37,175 @@ class Recording(NamedTuple):
 
     Attributes
     ----------
-    signals
-        By strategy, then symbol; ascending in time, no time twice.
-    quarantine
-        Rows that were refused (quarantine_history).
+    rows
+        All that may be used, by day.
+    strategies, symbols
+        The codes of names in `rows`.
+    used
+        How many signals of each strategy are used.
     duplicates
         Rows that said again what an earlier one said.
+    refused
+        Rows that were refused, in their order.
     """
 
-    signals: Found
-    quarantine: pa.Table
+    rows: DaySpool
+    strategies: dict[str, int]
+    symbols: dict[str, int]
+    used: list[int]
     duplicates: int
+    refused: QuarantineSpool
+
+    def names(self) -> list[str]:
+        """Give the strategies that have a signal that is used."""
+        return [name for name, code in self.strategies.items() if self.used[code]]
 
     def counts(self) -> dict[str, int]:
         """Give how many of the file's rows are used, said again and refused."""
-        used = (len(one.ts) for by_symbol in self.signals.values() for one in by_symbol.values())
         return {
-            "used": sum(used),
+            "used": sum(self.used),
             "duplicate": self.duplicates,
-            "quarantined": self.quarantine.num_rows,
+            "quarantined": self.refused.count,
         }
 
-    def between(self, start: int, end: int, symbols: list[str]) -> dict[str, list[Signals]]:
+    def between(self, start: int, end: int, symbols: Sequence[str]) -> dict[str, list[Signals]]:
         """Give each strategy's signals with start < ts <= end, for each symbol in order."""
-        return {
-            strategy: [_between(by_symbol.get(symbol), start, end) for symbol in symbols]
-            for strategy, by_symbol in self.signals.items()
-        }
+        first, last = start // DAY_US, (end - 1) // DAY_US
+        days = [day for day in self.rows.days() if first <= day <= last]
+        none = np.empty((_NUMBER + 1, 0), np.int64)
+        rows = np.concatenate([none, *(_judged(self.rows.rows(day)).used for day in days)], axis=1)
+        inside = (rows[_TS] > start) & (rows[_TS] <= end)
+        rows = np.compress(inside, rows, axis=1)
+        # Days ascend, and times within each: they stay so.
+        rows = np.take(rows, np.lexsort((rows[_SYMBOL], rows[_STRATEGY])), axis=1)
+        place = rows[_STRATEGY] * len(self.symbols) + rows[_SYMBOL]
+        every = Signals(
+            rows[_TS],
+            rows[_ACTION].astype(np.int8),
+            rows[_CONFIDENCE].view(np.float64),
+            np.rint(rows[_SIZE].view(np.float64) * SCALE).astype(np.int64),
+        )
+
+        def of(strategy: str, symbol: str) -> Signals:
+            if symbol not in self.symbols:
+                return _slice(every, 0, 0)
+            at = self.strategies[strategy] * len(self.symbols) + self.symbols[symbol]
+            begin, stop = np.searchsorted(place, [at, at + 1]).tolist()
+            return _slice(every, begin, stop)
+
+        return {name: [of(name, symbol) for symbol in symbols] for name in self.names()}
 
 
-def read_recording(path: Path, first_ts: dict[str, int], left_out: Set[str]) -> Recording:
-    """Read recorded signals: CSV or Parquet with the columns of strategy_signal_history.
-
-    Parameters
-    ----------
-    path
-        The file.
-    first_ts
-        For each symbol that takes part, the time of its first bar: a signal before it has
-        no price to be sized at.
-    left_out
-        Symbols that have prices, but do not take part.
+@contextmanager
+def recording_of(
+    lake: Lake, request: BacktestRequest, symbols: list[str], days: list[DayInfo]
+) -> Iterator[Recording | None]:
+    """Read the recorded signals that a request names, if it does; they are there meanwhile.
 
     Raises
     ------
     SourceError
         If the file cannot be read, lacks columns, or has no signal that can be used.
     """
-    file = _File([], [], [], [])
-    with open_rows(path, header=lambda _: None) as members:
-        for member in members:
-            before = file.last_number()
-            for batch in member.batches():
-                file.take(path.name, batch, before)
-    table = pa.concat_tables([empty_table(STRATEGY_SIGNAL_HISTORY), *file.good])
-    reasons, again = _judge(table, first_ts, left_out)
-    bad = reasons != ""
-    set_apart = file.set_apart(path.name, table, reasons)
-    quarantine = pa.concat_tables([empty_table(QUARANTINE_HISTORY), *file.refused, *set_apart])
-    quarantine = quarantine.sort_by("rowNumber")
-    if bad.all():
-        first = quarantine.slice(0, 1).to_pylist()
+    if request.signals is None:
+        yield None
+        return
+    first: dict[str, int] = {}
+    for info in days:
+        new = [name for name in symbols if name in info.symbols and name not in first]
+        if new:
+            bars = lake.bars(new, day_end(info.day) - DAY_US, day_end(info.day))
+            first |= {name: int(bars[name].ts[0]) for name in new}
+    others = {name for info in days for name in info.symbols} - set(symbols)
+    sweep(lake.staging)
+    with scratch_directory(lake.staging, "signals") as folder:
+        yield _read(SignalFile(request.signals, first, others), folder)
+
+
+def _read(file: SignalFile, folder: Path) -> Recording:
+    """Read a file to its end, into an empty folder."""
+    rows, refused = DaySpool(folder, _NUMBER + 1), QuarantineSpool(folder)
+    strategies: dict[str, int] = {}
+    symbols: dict[str, int] = {}
+    for batch in file.batches(np.empty(0, np.int64)):
+        refused.add(batch.quarantine)
+        columns = _columns(batch, strategies, symbols)
+        rows.add(day_of(columns[_TS]), columns)
+    used = np.zeros(len(strategies), np.int64)
+    duplicates, differing = 0, []
+    for day in rows.days():
+        judged = _judged(rows.rows(day))
+        used += np.bincount(judged.used[_STRATEGY], minlength=len(used))
+        duplicates += judged.duplicates
+        differing.append(judged.differing)
+    if sum(map(len, differing)):
+        # Only now it is known that they are refused, and the rows as they came are in the file.
+        refused = QuarantineSpool(folder)
+        for batch in file.batches(np.concatenate(differing)):
+            refused.add(batch.quarantine)
+    if not used.any():
+        part = next(refused.parts(), None)
+        first = [] if part is None else part.slice(0, 1).to_pylist()
         why = f" Row {first[0]['rowNumber']}: {first[0]['reason']}." if first else ""
-        raise SourceError(f"{path}: has no signal that can be used.{why}")
-    kept = table.filter(pa.array(~bad & ~again))
-    kept = kept.sort_by([(key, "ascending") for key in _KEYS])
-    return Recording(_grouped(kept), quarantine, int((again & ~bad).sum()))
+        raise SourceError(f"{file.path}: has no signal that can be used.{why}")
+    return Recording(rows, strategies, symbols, used.tolist(), duplicates, refused)
 
 
-class _File(NamedTuple):
-    """Rows of a file, batch by batch: as they came, with their numbers, and checked."""
-
-    came: list[pa.Table]
-    numbers: list[Int]
-    good: list[pa.Table]
-    refused: list[pa.Table]
-
-    def last_number(self) -> int:
-        """Give the number of the last row so far."""
-        numbers = [int(part[-1]) for part in self.numbers if len(part)]
-        numbers += [pc.max(part["rowNumber"]).as_py() or 0 for part in self.refused]
-        return max(numbers, default=0)
-
-    def take(self, source: str, batch: RawBatch, before: int) -> None:
-        """Check a batch, whose rows are numbered on from those of the members before."""
-        contract = STRATEGY_SIGNAL_HISTORY
-        checked = validate(contract, batch.rows, source, first_row=0, naive_is_utc=True)
-        bad = checked.quarantine["rowNumber"].to_numpy()
-        numbers = batch.number + before
-        place = checked.quarantine.schema.get_field_index("rowNumber")
-        field = checked.quarantine.schema.field(place)
-        renumbered = pa.array(numbers[bad], pa.int64())
-        self.refused.append(checked.quarantine.set_column(place, field, renumbered))
-        if batch.refused:
-            lines = pa.table({"line": pa.array([one.line for one in batch.refused], pa.string())})
-            at = [one.number + before for one in batch.refused]
-            reasons = [one.reason for one in batch.refused]
-            self.refused.append(quarantine_rows(contract, source, lines, at, reasons))
-        kept = np.delete(np.arange(batch.rows.num_rows), bad)
-        self.came.append(batch.rows.take(kept))
-        self.numbers.append(numbers[kept])
-        self.good.append(checked.good)
-
-    def set_apart(self, source: str, table: pa.Table, reasons: Texts) -> list[pa.Table]:
-        """Give quarantine rows of those checked rows that have a reason."""
-        parts, start = [], 0
-        times = time_values(table["signalTs"])
-        for came, numbers in zip(self.came, self.numbers, strict=True):
-            at = np.flatnonzero(reasons[start : start + len(numbers)] != "")
-            why, when = reasons[start + at].tolist(), times[start + at].tolist()
-            rows = came.take(at)
-            contract = STRATEGY_SIGNAL_HISTORY
-            parts.append(quarantine_rows(contract, source, rows, numbers[at], why, when))
-            start += len(numbers)
-        return parts
+def _columns(batch: Batch, strategies: dict[str, int], symbols: dict[str, int]) -> list[Int]:
+    """Give the rows of a batch that others must agree with as numbers, new names coded."""
+    # One that is too small is refused, and yet the first for its time.
+    kept = np.flatnonzero((batch.reason == "") | (batch.reason == TOO_SMALL))
+    rows = batch.rows.take(kept)
+    if not len(kept):
+        return [np.empty(0, np.int64)] * (_NUMBER + 1)
+    buys = pc.equal(rows["action"], "BUY").to_numpy()
+    return [
+        _coded(rows["strategyId"], strategies),
+        _coded(rows["symbol"], symbols),
+        time_values(rows["signalTs"]),
+        np.where(buys, BUY, SELL).astype(np.int64),
+        rows["sizeHint"].to_numpy().view(np.int64),
+        rows["confidence"].to_numpy().view(np.int64),
+        batch.number[kept],
+    ]
 
 
-def _judge(
-    table: pa.Table, first_ts: dict[str, int], left_out: Set[str]
-) -> tuple[Texts, NDArray[np.bool_]]:
-    """Tell why each signal cannot be used ("": it can), and whether an earlier row said it."""
-    count = table.num_rows
-    reasons = np.full(count, "", object)
-    again = np.zeros(count, np.bool_)
-    if count == 0:
-        return reasons, again
-    placed = table.append_column("_row", pa.array(np.arange(count)))
-    order = [(key, "ascending") for key in [*_KEYS, "_row"]]
-    place = placed.sort_by(order)["_row"].to_numpy()
-    ordered = table.take(place)
-    same = [pc.equal(ordered[key][1:], ordered[key][:-1]).to_numpy() for key in _KEYS]
-    repeats = np.concatenate([[False], np.logical_and.reduce(same)])
-    # Of several for one time the first in the file counts; the others agree with it or not.
-    leader = pa.array(np.maximum.accumulate(np.where(repeats, 0, np.arange(count))))
-    agrees = np.ones(count, np.bool_)
-    for key in ("action", "sizeHint", "confidence"):
-        agrees &= pc.equal(ordered[key], ordered[key].take(leader)).to_numpy()
-    again[place] = repeats
-    reasons[place[repeats & ~agrees]] = (
-        "another signal of this strategy and symbol at this time differs, and came before"
-    )
-    symbols = table["symbol"].combine_chunks().dictionary_encode()
-    names = symbols.dictionary.to_pylist()
-    codes = symbols.indices.to_numpy()
-    first = np.array([first_ts.get(name, 0) for name in names], np.int64)[codes]
-    reasons[time_values(table["signalTs"]) < first] = "the symbol has no price yet at signalTs"
-    small = np.rint(table["sizeHint"].to_numpy() * SCALE) < 1
-    reasons[small] = "sizeHint is nothing once rounded to 1e-8"
-    for code, name in enumerate(names):
-        if name not in first_ts:
-            known = name in left_out
-            reasons[codes == code] = (
-                "the symbol is not among those of this run"
-                if known
-                else "the lake has no prices of this symbol"
-            )
-    return reasons, again
+def _coded(names: Any, known: dict[str, int]) -> Int:
+    texts = names.combine_chunks().dictionary_encode()
+    codes = [known.setdefault(name, len(known)) for name in texts.dictionary.to_pylist()]
+    coded: Int = np.array(codes, np.int64)[texts.indices.to_numpy()]
+    return coded
 
 
-def _grouped(table: pa.Table) -> Found:
-    found: Found = {}
-    if table.num_rows == 0:
-        return found
-    strategies = table["strategyId"].to_numpy()
-    symbols = table["symbol"].to_numpy()
-    action = np.where(pc.equal(table["action"], "BUY").to_numpy(), BUY, SELL).astype(np.int8)
-    every = Signals(
-        time_values(table["signalTs"]),
-        action,
-        table["confidence"].to_numpy(),
-        np.rint(table["sizeHint"].to_numpy() * SCALE).astype(np.int64),
-    )
-    change = (strategies[1:] != strategies[:-1]) | (symbols[1:] != symbols[:-1])
-    starts = [0, *(np.flatnonzero(change) + 1).tolist(), table.num_rows]
-    for first, last in pairwise(starts):
-        part = _rows(every, first, last)
-        found.setdefault(str(strategies[first]), {})[str(symbols[first])] = part
-    return found
-
-
-def _between(signals: Signals | None, start: int, end: int) -> Signals:
-    if signals is None:
-        none = np.empty(0, np.int64)
-        return Signals(none, np.empty(0, np.int8), np.empty(0, np.float64), none)
-    first, last = np.searchsorted(signals.ts, [start, end], side="right")
-    return _rows(signals, int(first), int(last))
-
-
-def _rows(signals: Signals, first: int, last: int) -> Signals:
+def _slice(signals: Signals, first: int, last: int) -> Signals:
     ts, action, confidence, size_hint = signals
-    return Signals(
-        ts[first:last], action[first:last], confidence[first:last], size_hint[first:last]
+    at = slice(first, last)
+    return Signals(ts[at], action[at], confidence[at], size_hint[at])
+
+
+class _Judged(NamedTuple):
+    """A day's rows: those used, by strategy, symbol and time; the numbers of differing ones."""
+
+    used: Int
+    duplicates: int
+    differing: Int
+
+
+def _judged(rows: Int) -> _Judged:
+    """Compare the rows of a day: of several for one time the first in the file counts."""
+    order = np.lexsort((rows[_TS], rows[_SYMBOL], rows[_STRATEGY]))
+    rows = np.take(rows, order, axis=1)
+    count = rows.shape[1]
+    same = (rows[: _TS + 1, 1:] == rows[: _TS + 1, :-1]).all(axis=0)
+    repeats = np.concatenate([np.zeros(min(count, 1), np.bool_), same])
+    leader = np.maximum.accumulate(np.where(repeats, 0, np.arange(count)))
+    size, confidence = rows[_SIZE].view(np.float64), rows[_CONFIDENCE].view(np.float64)
+    agrees = np.ones(count, np.bool_)
+    for column in (rows[_ACTION], size, confidence):
+        agrees &= column == column[leader]
+    fit = ~too_small(size)
+    return _Judged(
+        np.compress(fit & ~repeats, rows, axis=1),
+        int((fit & repeats & agrees).sum()),
+        rows[_NUMBER, fit & repeats & ~agrees],
     )

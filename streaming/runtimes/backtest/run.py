@@ -17,6 +17,7 @@ from streaming.runtimes.backtest.definition import (
     time_text,
 )
 from streaming.runtimes.backtest.pipeline import Pipeline, Progress
+from streaming.runtimes.backtest.recorded import recording_of
 from streaming.runtimes.backtest.resuming import no_state, resume
 from streaming.runtimes.backtest.store import holds, new_run
 from streaming.runtimes.backtest.window import digest_read, symbols_of, window_of
@@ -74,8 +75,11 @@ def run_backtest(lake: Lake, request: BacktestRequest, progress: Progress | None
         # Where windows meet, rows count from the bar on that the earlier run ended with: that
         # may be before the end that was asked of it.
         start = window.begin if keep_after is None else window.start
-        with new_run(lake.root, run, keep_after) as writer:
-            backtest = Pipeline(lake, request, symbols, window, saved, days, keep_after)
+        with (
+            recording_of(lake, request, symbols, days) as recording,
+            new_run(lake.root, run, keep_after) as writer,
+        ):
+            backtest = Pipeline(lake, request, symbols, window, saved, days, keep_after, recording)
             facts = backtest.run(run, writer, progress)
             if digest_read(lake.days(), symbols, window, saved) != bars:
                 raise RunError(

@@ -12,7 +12,7 @@ The bytes of all of them follow from the runId: no clock, no path, no count of t
 import errno
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -103,8 +103,16 @@ class RunWriter:
 
     def put(self, name: str, rows: pa.Table) -> None:
         """Write a table that is one file."""
-        pq.write_table(rows, self._folder / f"{name}.parquet", write_page_checksum=True)
-        self.rows[name] = rows.num_rows
+        self.put_parts(name, [rows])
+
+    def put_parts(self, name: str, parts: Iterable[pa.Table]) -> None:
+        """Write a table that is one file, part by part."""
+        self.rows[name] = 0
+        path, schema = self._folder / f"{name}.parquet", arrow_schema(TABLES[name])
+        with pq.ParquetWriter(path, schema, write_page_checksum=True) as file:
+            for rows in parts:
+                file.write_table(rows)
+                self.rows[name] += rows.num_rows
 
     def put_state(self, part: str, states: Mapping[str, bytes], **facts: Any) -> None:
         """Write the states of one kind, by name."""

@@ -1,4 +1,4 @@
-"""The heap of live orders against a sort (found by mutants that survived)."""
+"""The heap of live orders against a sort."""
 
 from bisect import insort
 from random import Random

@@ -1,4 +1,4 @@
-"""Lots put into books, and shards beside each other (found by mutants that survived)."""
+"""Lots put into books, and shards beside each other."""
 
 import numpy as np
 import pytest
@@ -6,9 +6,7 @@ from oracle.fifo import Fill
 from oracle.money import LIMIT, SCALE, units
 from oracle.samples import FillCase
 
-from rules.fast_account import Fast
 from rules.fast_fifo import Expected, Feed, lot_rows
-from rules.test_mutants_account import case
 from streaming.errors import MoneyError
 from streaming.rules.lot_books import LotBooks
 
@@ -70,10 +68,3 @@ def test_shards_do_not_look_into_each_others_pools():
     before = feed.match(books, slice(0, len(first)))
     books.pools[1] = books.pools[1][:0]
     assert before + feed.match(books, slice(len(first), None)) == Expected(feed).matches
-
-
-def test_an_account_that_has_done_nothing_keeps_nothing():
-    idle = Fast(case("10 10"))
-    fresh = idle.account.to_bytes()
-    idle.advance(idle.case.complete_to)
-    assert idle.account.to_bytes() == fresh

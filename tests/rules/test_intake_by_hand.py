@@ -1,4 +1,4 @@
-"""The rules of the intake by hand: the watermark, the memory of ids, sums of open lots."""
+"""The rules of the intake by hand: the watermark, the memory of ids, notionals."""
 
 import numpy as np
 import pytest
@@ -16,12 +16,7 @@ from streaming.rules.intake import (
     notionals,
     pass_watermark,
 )
-from streaming.rules.lot_books import LotBooks
-from streaming.rules.matching import match_fills
 from streaming.rules.money import OVERFLOW
-from streaming.rules.rollup import average_prices, costs
-
-NONE = np.empty(0, np.int64)
 
 
 def ints(*values):
@@ -170,18 +165,3 @@ def test_notionals_are_rounded_once_and_told_where_they_do_not_fit():
     one = np.empty(1, np.int64)
     notionals(ints(SCALE), ints(SCALE), ints(SCALE // 4), one)
     assert one.tolist() == [SCALE // 4]
-
-
-def test_averages_and_costs_of_open_lots():
-    books = LotBooks(3, ints(SCALE, 2 * SCALE, SCALE))
-    key = np.array([0, 0, 1], np.int32)
-    match_fills(
-        books,
-        key,
-        ints(SCALE, 2 * SCALE, -3 * SCALE),
-        ints(SCALE, 2 * SCALE, 5 * SCALE),
-        ints(0, 0, 0),
-        np.ones((3, 2), np.uint64),
-    )
-    assert average_prices(books.books).tolist() == [166666667, 5 * SCALE, 0]
-    assert costs(books.books).tolist() == [5 * SCALE, 30 * SCALE, 0]

@@ -1,4 +1,4 @@
-"""Sizes of single signals at the edges of each rule (found by mutants that survived)."""
+"""Sizes of single signals at the edges of each rule."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What one order claims while it lives, counted by hand (found by mutants that survived)."""
+"""What one order claims while it lives, counted by hand."""
 
 import numpy as np
 import pytest
