@@ -1,8 +1,8 @@
 """What is remembered of applied fills, and of whose orders are: both by id, both for the TTL.
 
-A fill is a repetition of the newest applied fill of the same id if their times are at most the
-TTL apart. Where signals do not know an order, the first of its rows that names a strategy says
-whose it is, until the TTL has passed since the order's latest fill.
+A fill is a repetition of the latest fill of the same id, of those applied, if their times are
+at most the TTL apart. Where signals do not know an order, the first of its rows that names a
+strategy says whose it is, until the TTL has passed since the order's latest fill.
 
 Both memories reach back to the watermark less the TTL, as it stood when a fill arrived: only a
 late fill can come from before that, and to it the past is unknown. Fills are told to a memory
@@ -105,7 +105,8 @@ def _sift(
                 earlier[i] = entry
                 continue
         verdicts[i] = FRESH
-        if remember:
+        # A fill from before what is remembered is forgotten at once; it must not displace that.
+        if remember and (place == _EMPTY or entries[place]["ts"] <= ts[i]):
             if place == _EMPTY:
                 place = count
                 slots[at] = place

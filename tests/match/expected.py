@@ -37,13 +37,14 @@ class Desk(Intake):
         book = out.books.setdefault(key, Book(self.point_values.get(row.symbol, SCALE)))
         lists = (out.applied, out.matches, out.unknown_orders, out.disputed)
         kept, lengths, differing = _copy(book), [len(one) for one in lists], len(out.differing)
+        fills = dict(out.fills)
         try:
             super()._book(key, row, horizon)
             fits = abs(book.realized_pnl) < LIMIT and abs(book.fees) < LIMIT
         except DoesNotFitError:
             fits = False
         if not fits:
-            out.books[key], self.seen = kept, seen
+            out.books[key], self.seen, out.fills = kept, seen, fills
             for one, length in zip(lists, lengths, strict=True):
                 del one[length:]
             self.refused.append((row, "overflow"))
@@ -56,8 +57,7 @@ class Desk(Intake):
             self._note(lengths[1])
 
     def _note(self, first):
-        rows = {ids.fill_id(ids.position_id(*key), r.order_id, r.fill_id): r
-                for key, r in self.out.applied}  # fmt: skip
+        rows = self.out.fills
         for key, match in self.out.matches[first:]:
             bought, sold = rows[match.buy.name], rows[match.sell.name]
             self.match_rows.append(

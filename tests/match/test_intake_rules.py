@@ -129,10 +129,11 @@ def test_an_id_stands_for_a_fill_as_long_as_its_ttl(gap, verdict):
     assert sifted(memory, (1, 500, 2, 3, 4), (1, 500 + gap, 2, 3, 4))[0] == [FRESH, verdict]
 
 
-def test_an_id_that_comes_again_stands_for_its_newest_fill():
+def test_an_id_that_comes_again_stands_for_its_latest_fill():
     memory = FillMemory(100)
     fills = (1, 500, 2, 3, 4), (1, 700, 2, 3, 4), (1, 700, 2, 3, 4), (1, 500, 2, 3, 4)
     assert sifted(memory, *fills)[0] == [FRESH, FRESH, REPEATED, FRESH]
+    assert sifted(memory, fills[1])[0] == [REPEATED], "the one from before it is forgotten"
     assert len(memory) == 1
 
 

@@ -8,11 +8,13 @@ Choices where SPEC.md is silent:
   BUY first, then by account, symbol and the strategy that they name, so that any order of
   arrival within the lateness gives the same.
 - Doubles are looked for as fills apply, not as they arrive, for the same reason. A fill is a
-  double of the newest applied fill with its account, symbol and (orderId, fillId) if their
+  double of the latest applied fill with its account, symbol and (orderId, fillId) if their
   times are at most the TTL apart. One that differs in time, side, quantity, price or fee, or
   that names another strategy, is dropped as well, and told apart, because a person has to look.
 - What was applied with a ts before the watermark less the TTL is forgotten, as the watermark
   stood when a fill arrived; only a late fill can tell the difference.
+- An id that comes again after the TTL is that of a new fill, which its ts tells apart; one that
+  comes so late that what was applied at its ts is forgotten is told apart by its number.
 - An order that signals do not know is of the strategy that the first of its account's rows to
   name one names, in order of application, until the TTL has passed since its latest fill. A
   row's word counts whatever becomes of its fill. An applied row that names another strategy than
@@ -64,6 +66,7 @@ class Taken:
     matches: list[tuple[Key, Match]] = field(default_factory=list)
     books: dict[Key, Book] = field(default_factory=dict)
     duplicates: Counter = field(default_factory=Counter)  # of equal content, by key
+    fills: dict[int, Row] = field(default_factory=dict)  # by their ids
     differing: list[tuple[Key, Row]] = field(default_factory=list)
     late: int = 0
     unknown_orders: list[Row] = field(default_factory=list)
@@ -140,8 +143,8 @@ class Intake:
         return strategy
 
     def _book(self, key: Key, row: Row, horizon: int | None) -> None:
-        name = (row.account, row.symbol, row.order_id, row.fill_id)
-        before, named = self.seen.get(name, (None, ""))
+        names = (row.account, row.symbol, row.order_id, row.fill_id)
+        before, named = self.seen.get(names, (None, ""))
         if before is not None and horizon is not None and before.ts < horizon:
             before = None
         if before is not None and abs(row.ts - before.ts) <= self.ttl:
@@ -151,15 +154,21 @@ class Intake:
             else:
                 self.out.differing.append((key, row))
             return
-        self.seen[name] = (row, row.said or key[1])
+        latest, _ = self.seen.get(names, (row, ""))
+        if latest.ts <= row.ts:
+            self.seen[names] = (row, row.said or key[1])
         if key[1] == UNATTRIBUTED:
             self.out.unknown_orders.append(row)
         if row.said not in ("", key[1]):
             self.out.disputed.append((key, row))
         book = self.out.books.setdefault(key, Book(self.point_values.get(row.symbol, 10**8)))
-        position = ids.position_id(*key)
+        late = horizon is not None and row.ts < horizon
+        again = len(self.out.applied) + 1 if late else 0
+        name = ids.fill_id(ids.position_id(*key), row.order_id, row.fill_id, row.ts, again)
+        assert name not in self.out.fills, "no two fills have one id"
+        self.out.fills[name] = row
         fill = Fill(
-            ids.fill_id(position, row.order_id, row.fill_id),
+            name,
             row.qty if row.side == BUY else -row.qty,
             row.price,
             row.fee,

@@ -9,7 +9,7 @@ from streaming.jobs.trading_engine.fills import Fills, Int
 from streaming.jobs.trading_engine.state import EngineState
 from streaming.rules.compile import Records
 from streaming.rules.fifo import MATCH
-from streaming.rules.ids import Words, fill_ids
+from streaming.rules.ids import Words, fill_ids, fill_names
 from streaming.rules.matching import match_fills
 from streaming.rules.memory import ENTRY, FRESH, Verdicts
 from streaming.rules.money import LIMIT
@@ -111,7 +111,7 @@ def _surely_fit(state: EngineState, fills: Fills) -> bool:
 def _sift(state: EngineState, fills: Fills, *, remember: bool = True) -> tuple[Verdicts, Records]:
     return state.memory.sift(
         # Whose a fill is, is no part of its id: said otherwise, it is the same fill all the same.
-        fill_ids(state.claims.pairs[fills.claim], fills.order_id, fills.fill_id),
+        fill_names(state.claims.pairs[fills.claim], fills.order_id, fills.fill_id),
         fills.ts,
         fills.quantity,
         fills.price,
@@ -124,7 +124,12 @@ def _sift(state: EngineState, fills: Fills, *, remember: bool = True) -> tuple[V
 
 
 def _ids(state: EngineState, fills: Fills) -> Words:
-    return fill_ids(state.key_ids[fills.key], fills.order_id, fills.fill_id)
+    """Give the ids of fills that are applied next."""
+    names = fill_names(state.key_ids[fills.key], fills.order_id, fills.fill_id)
+    # By then it is forgotten whether a fill of that name and time was applied.
+    forgotten = fills.ts < fills.watermark - state.memory.ttl
+    number = state.lots.next_ref + 1 + np.arange(len(fills))
+    return fill_ids(names, fills.ts, np.where(forgotten, number, 0))
 
 
 def _match(state: EngineState, fills: Fills) -> Records:

@@ -8,8 +8,9 @@ It does no I/O and knows no clock. Choices where the specification is silent:
 - Repetitions are looked for as fills apply, so that any order of arrival within the lateness
   gives the same. A repetition that differs in side, quantity, price, fee, time or the strategy
   that it names is not applied either, but quarantined and alerted; one that names none agrees
-  with any. Of the past beyond `dedupe.ttlDays` before the watermark nothing is remembered: so
-  late a fill is applied, and its alert says so.
+  with any. After `dedupe.ttlDays` an id is that of a new fill. Of the past beyond that before
+  the watermark nothing is remembered: so late a fill is applied, and its alert says so. Ids of
+  matches and lots differ all the same (`streaming.rules.ids`).
 - Signals know an order or not as its fill arrives. Where they do not, the first of its account's
   rows that names a strategy, as fills apply, says whose the order is, until `dedupe.ttlDays`
   have passed since its latest fill. Where a row names another strategy than the order's, the
