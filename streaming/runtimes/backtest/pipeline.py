@@ -85,7 +85,7 @@ class Pipeline:
         names = list(self._strategies)
         if self._recording:
             # A strategy that is silent from now on may have orders and positions all the same.
-            names = sorted({*self._recording.signals, *saved.strategies})
+            names = sorted({*self._recording.signals, *saved.strategies, *(request.roster or ())})
         facts = instruments_of(symbols, request.instruments)
         rules = account_rules(request.settings)
         self._accounts = accounts_of(request.layout, names, symbols, rules, facts)
@@ -110,7 +110,8 @@ class Pipeline:
                 bars = self._lake.bars(new, day_end(info.day) - DAY_US, day_end(info.day))
                 first |= {name: int(bars[name].ts[0]) for name in new}
         others = {name for info in self._days for name in info.symbols} - set(self._symbols)
-        return read_recording(self._request.signals, first, others)
+        roster = None if self._request.roster is None else set(self._request.roster)
+        return read_recording(self._request.signals, first, others, roster)
 
     def run(self, run: str, writer: RunWriter, progress: Progress | None) -> dict[str, Any]:
         """Work through all slices; give the run's figures and counts."""

@@ -65,7 +65,9 @@ class Recording(NamedTuple):
         }
 
 
-def read_recording(path: Path, first_ts: dict[str, int], left_out: Set[str]) -> Recording:
+def read_recording(
+    path: Path, first_ts: dict[str, int], left_out: Set[str], roster: Set[str] | None = None
+) -> Recording:
     """Read recorded signals: CSV or Parquet with the columns of strategy_signal_history.
 
     Parameters
@@ -77,6 +79,9 @@ def read_recording(path: Path, first_ts: dict[str, int], left_out: Set[str]) -> 
         no price to be sized at.
     left_out
         Symbols that have prices, but do not take part.
+    roster
+        The strategies that take part, whether the file has signals of them or not; None: those
+        that it has.
 
     Raises
     ------
@@ -91,6 +96,9 @@ def read_recording(path: Path, first_ts: dict[str, int], left_out: Set[str]) -> 
                 file.take(path.name, batch, before)
     table = pa.concat_tables([empty_table(STRATEGY_SIGNAL_HISTORY), *file.good])
     reasons, again = _judge(table, first_ts, left_out)
+    if roster is not None:
+        outside = pc.invert(pc.is_in(table["strategyId"], pa.array(sorted(roster), pa.string())))
+        reasons[outside.to_numpy()] = "the strategy is not among those of this run"
     bad = reasons != ""
     set_apart = file.set_apart(path.name, table, reasons)
     quarantine = pa.concat_tables([empty_table(QUARANTINE_HISTORY), *file.refused, *set_apart])
