@@ -45,7 +45,12 @@ def backtest(
     ] = None,
     strategies: Annotated[
         str | None,
-        typer.Option(metavar="a,b|all", help="Strategies.  [default: all]", show_default=False),
+        typer.Option(
+            metavar="a,b|all",
+            help="Strategies.  [default: all]  With --signals: who takes part, and has its part "
+            "of a shared account, silent or not.  [default: those in the file]",
+            show_default=False,
+        ),
     ] = None,
     param: Annotated[
         list[str] | None,
@@ -94,10 +99,13 @@ def backtest(
     The same inputs, parameters and code make the same run: it is computed
     once and given back after that. Look at it with `trading runs` and
     `trading metrics --run`.
+
+    In a shared account each of n strategies weighs 1/n. With --signals, n counts
+    those that the file has signals of, unless --strategies names the roster.
     """
-    if signals is not None and (strategies is not None or param):
+    if signals is not None and param:
         raise typer.BadParameter(
-            "recorded signals come from their own strategies; leave out --strategies and --param",
+            "recorded signals come from strategies with their own parameters; leave out --param",
             param_hint="--signals",
         )
     # A stop by a service manager cleans up like one by hand.
@@ -124,6 +132,7 @@ def backtest(
         layout=account,
         instruments=load_instruments(instruments or held.instruments.file),
         signals=signals,
+        roster=_roster(strategies) if signals and strategies is not None else None,
         resume=resume,
         name=run_id,
         trace=trace,
@@ -142,6 +151,11 @@ def backtest(
             f"{recorded['quarantined']} rows of {signals} were refused; "
             f"they are in {run.folder / 'quarantine_history.parquet'} with the reason of each."
         )
+    silent = [
+        name for name, one in run.facts["figures"].items() if not any(one["signals"].values())
+    ]
+    if request.roster is not None and silent:
+        say(f"No signals of {', '.join(silent)} in the window.")
     say(f"Run {run.id}" + (f" ({run.name})" if run.name else "") + f" in {run.folder}")
     say(f"Figures: trading metrics --lake {lake} --run {run.label}")
 
@@ -157,6 +171,18 @@ def _listed(text: str | None) -> tuple[str, ...] | None:
     if not names:
         raise typer.BadParameter("names no symbol", param_hint="--symbols")
     return names
+
+
+def _roster(text: str) -> tuple[str, ...]:
+    """Give the strategies named, which recorded signals may be of though nobody knows them."""
+    from streaming.jobs.strategies import STRATEGIES
+
+    names = {name.strip() for name in text.split(",") if name.strip()}
+    if not names:
+        raise typer.BadParameter("names no strategy", param_hint="--strategies")
+    if "all" in names:
+        names = (names - {"all"}) | set(STRATEGIES)
+    return tuple(sorted(names))
 
 
 def _strategies(names: str | None, settings: Sequence[str]) -> "tuple[Strategy, ...]":
@@ -220,6 +246,20 @@ def print_summary(found: "Sequence[Run]") -> None:
             right=_FIGURES,
             caption="realised; Sharpe annualised over calendar days",
         )
+        if definition["layout"] == "shared":
+            # Not as the table's title, which would wrap at the table's width.
+            typer.echo(f"{run.label} is {_shares(run)}.")
+
+
+def _shares(run: "Run") -> str:
+    """Say how many strategies share the account, and by whose word."""
+    definition, count = run.definition, len(run.facts["figures"])
+    weight = f"1/{count} each" if definition["weights"] is None else "by their weights"
+    named = definition["signals"] is None or definition.get("roster") is not None
+    whose = "" if named else ": those in the signals file"
+    if whose and definition["resumes"]:
+        whose += " and in the run before"
+    return f"shared by {count} {'strategy' if count == 1 else 'strategies'}, {weight}{whose}"
 
 
 def _percent(value: float | None) -> str:

@@ -50,8 +50,10 @@ def match(
     Parquet file each, all together or not at all. With engine.outputs = matches-only the
     positions and PnL are left out.
 
-    A row that breaks its contract is quarantined with its reason and stops nothing. A fill
-    whose order nobody knows goes to the strategy UNATTRIBUTED, with an alert.
+    A row that breaks its contract is quarantined with its reason and stops nothing. Whose a
+    fill is, the orders file says, or else the first row of its order that names a strategy;
+    rows that say otherwise are named. A fill whose order nobody knows goes to the strategy
+    UNATTRIBUTED, with an alert.
     """
     if run_id is not None and not run_id.strip():
         raise typer.BadParameter("is empty.", param_hint="--run-id")

@@ -8,9 +8,14 @@ text          the number itself if it is 32 lowercase hex digits, else the
               BLAKE2b digest of 16 bytes of its UTF-8, read big-endian
 position key  the text "account", "strategy", "symbol" joined by U+001F
 orderId       mix(position key, (ts of the signal in microseconds, 1 BUY or 2 SELL))
-fill          mix(mix(position key, orderId), fillId)
+fill          mix(mix(mix(position key, orderId), fillId), (its ts in microseconds, again))
 matchId       mix(buy fill, sell fill)
 ============= ==================================================================
+
+A fillId may come again for another fill once dedupe.ttlDays are over: its ts tells the two
+apart. `again` is 0 but for a fill so late that nobody knows whether it came before, and with
+that ts: it is that fill's number among all that were applied, from 1, so that no two fills
+that are applied have one id.
 
 `mix(a, b)` takes 256 bits to 128 with MurmurHash3's 64-bit finaliser F (public domain,
 Austin Appleby), modulo 2**64::
@@ -126,14 +131,19 @@ def mix_rows(a: Words, b: Words) -> Words:
     return out
 
 
-def fill_ids(keys: Words, orders: Words, fills: Words) -> Words:
-    """Give the ids of fills from their position keys, orderIds and fillIds, each (n, 2)."""
+def fill_names(keys: Words, orders: Words, fills: Words) -> Words:
+    """Give what names fills for the time of their TTL: keys, orderIds and fillIds, each (n, 2)."""
     return mix_rows(mix_rows(keys, orders), fills)
 
 
 def id_words(records: Records) -> Words:
     """Give the ids that stand in the fields id_high and id_low of n records, shape (n, 2)."""
     return np.stack([records["id_high"], records["id_low"]], axis=1)
+
+
+def fill_ids(names: Words, ts: NDArray[np.int64], again: NDArray[np.int64]) -> Words:
+    """Give the ids of fills from their names by position key, times and numbers; see above."""
+    return mix_rows(names, np.stack([ts, again], axis=1).astype(np.uint64))
 
 
 def id_bytes(ids: Words) -> NDArray[np.uint8]:

@@ -135,7 +135,8 @@ _FILL_HIGH, _FILL_LOW = (U64(word) for word in text_id(SIMULATED_FILL_ID))
 def _fill_id(key_high: Number, key_low: Number, order: Records) -> Number:
     """Give the id of a simulated order's one fill; see `streaming.rules.ids`."""
     high, low = mix(key_high, key_low, order["id_high"], order["id_low"])
-    return mix(high, low, _FILL_HIGH, _FILL_LOW)
+    high, low = mix(high, low, _FILL_HIGH, _FILL_LOW)
+    return mix(high, low, U64(order["due"]), U64(0))
 
 
 @inlined

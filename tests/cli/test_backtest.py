@@ -126,6 +126,25 @@ class TestBacktest:
         assert two["figures"] == one["figures"]
         assert two["definition"]["strategies"] == []
 
+    def test_a_roster_shares_the_account_whether_it_signals_or_not(self, trading, own_lake):
+        words = ("backtest", "--lake", own_lake.root, "--account", "shared")
+        one = as_json(trading(*words, "--strategies", "ema_cross", "--trace", "--json"))
+        path = own_lake.root.parent / "signals.parquet"
+        pq.write_table(find_run(own_lake, one["runId"]).table("strategy_signal_history"), path)
+        alone = trading(*words, "--signals", path)[1]
+        assert "shared by 1 strategy, 1/1 each: those in the signals file" in alone
+        resumed = trading(*words, "--signals", path, "--end", "2024-01-22T08:00", "--run-id", "a")
+        assert resumed[0] == 0
+        resumed = trading(*words, "--signals", path, "--resume", "a")[1]
+        assert "those in the signals file and in the run before" in resumed
+        four = trading(*words, "--signals", path, "--strategies", f"{NAMES},ema_cross,mine,x")
+        assert "shared by 4 strategies, 1/4 each." in four[1]
+        assert "No signals of mine, roc_momentum, x in the window." in four[2]
+        every = as_json(trading(*words, "--signals", path, "--strategies", "all", "--json"))
+        assert every["definition"]["roster"] == sorted(STRATEGIES)
+        help_text = " ".join(trading("backtest", "--help")[1].split())
+        assert "With --signals, n counts those that the file has signals of" in help_text
+
     def test_refused_signals_are_told(self, trading, own_lake, tmp_path):
         path = tmp_path / "signals.csv"
         path.write_text(
@@ -214,7 +233,7 @@ class TestWrongUse:
             (["backtest", "--lake", ".", "--param", "ema_cross.fast"], "STRATEGY.NAME=VALUE"),
             (["backtest", "--lake", ".", "--param", "ema_cross.fast=x"], "STRATEGY.NAME=VALUE"),
             (["backtest", "--lake", ".", "--threads", "0"], "--threads"),
-            (["backtest", "--lake", ".", "--signals", "f", "--strategies", "all"], "--signals"),
+            (["backtest", "--lake", ".", "--signals", "f", "--strategies", ","], "--strategies"),
             (["backtest", "--lake", ".", "--signals", "f", "--param", "a.b=1"], "--signals"),
             (["backtest", "--lake", ".", "--nonsense"], "--nonsense"),
             (["runs"], "--lake"),

@@ -48,6 +48,7 @@ def report_table(rows: list[Row]) -> pa.Table:
             "fillPrice": amounts([row.price for row in rows]),
             "ts": pa.array([row.ts for row in rows], pa.int64()).cast(pa.timestamp("us", "UTC")),
             "fees": amounts([row.fee for row in rows]),
+            "strategyId": pa.array([row.said for row in rows], pa.string()),
         }
     )
 

@@ -1,7 +1,7 @@
 """What the engine must give, by the naive oracle: one fill after the other, in plain Python.
 
 `Desk` adds to the oracle's intake what that leaves to the engine: amounts that do not fit are
-refused without a trace, and fills of different keys that agree in all else go by key.
+refused without a trace.
 """
 
 from collections import deque
@@ -32,23 +32,19 @@ class Desk(Intake):
             else:
                 super().arrive(row)
 
-    def _advance(self, watermark):
-        # Sorting by key first breaks ties that the oracle leaves to the order of arrival.
-        self.waiting.sort(key=lambda item: item[0])
-        super()._advance(watermark)
-
-    def _apply(self, key, row, horizon):
+    def _book(self, key, row, horizon):
         out, seen = self.out, dict(self.seen)
         book = out.books.setdefault(key, Book(self.point_values.get(row.symbol, SCALE)))
-        lists = (out.applied, out.matches, out.unknown_orders)
+        lists = (out.applied, out.matches, out.unknown_orders, out.disputed)
         kept, lengths, differing = _copy(book), [len(one) for one in lists], len(out.differing)
+        fills = dict(out.fills)
         try:
-            super()._apply(key, row, horizon)
+            super()._book(key, row, horizon)
             fits = abs(book.realized_pnl) < LIMIT and abs(book.fees) < LIMIT
         except DoesNotFitError:
             fits = False
         if not fits:
-            out.books[key], self.seen = kept, seen
+            out.books[key], self.seen, out.fills = kept, seen, fills
             for one, length in zip(lists, lengths, strict=True):
                 del one[length:]
             self.refused.append((row, "overflow"))
@@ -61,8 +57,7 @@ class Desk(Intake):
             self._note(lengths[1])
 
     def _note(self, first):
-        rows = {ids.fill_id(ids.position_id(*key), r.order_id, r.fill_id): r
-                for key, r in self.out.applied}  # fmt: skip
+        rows = self.out.fills
         for key, match in self.out.matches[first:]:
             bought, sold = rows[match.buy.name], rows[match.sell.name]
             self.match_rows.append(

@@ -160,7 +160,54 @@ def test_ids_of_texts_are_the_rules():
     assert ids_of_texts(column.slice(0, 0)).shape == (0, 2)
 
 
-def test_an_id_of_two_lots_goes_when_the_last_of_them_is_closed():
+LATER = 8 * 86_400
+
+
+@pytest.mark.parametrize(
+    ("again", "alerted"),
+    [
+        # New after the TTL: another fill of that name.
+        ([row("o1", "BUY", LATER), row("o2", "SELL", LATER + 1)], []),
+        # The same rows, later than anybody remembers, and once more.
+        (
+            [
+                row("o3", "BUY", LATER, symbol="B"),
+                *[row("o1", "BUY", 0), row("o2", "SELL", 1)] * 2,
+            ],
+            ["LATE_FILL"] * 4,
+        ),
+    ],
+)
+@pytest.mark.parametrize("saved", [False, True])
+def test_a_fill_that_comes_again_after_its_time_makes_matches_with_ids_of_their_own(
+    again, alerted, saved
+):
+    rows = [row("o1", "BUY", 0), row("o2", "SELL", 1), *again]
+    whole = run(*rows)
+    done = run(*rows, cuts=[slice(at, at + 1) for at in range(len(rows))], saved=saved)
+    assert done.rows("matches") == whole.rows("matches")
+    names = [match["matchId"] for match in done.rows("matches")]
+    assert len(names) == len(set(names)) == len(rows) // 2
+    assert codes(done) == alerted
+    assert done.counts.duplicates == 0
+    pnl = done.rows("realized_pnl_latest")
+    assert sum(match["realizedPnl"] for match in done.rows("matches")) == pnl[0]["realizedPnl"]
+
+
+def test_a_fill_from_before_all_memory_does_not_make_a_later_one_be_forgotten():
+    last = row("o1", "BUY", LATER)
+    done = run(row("o2", "BUY", LATER + 60), last, row("o1", "BUY", 0), last)
+    assert (done.counts.applied, done.counts.duplicates) == (3, 1)
+
+
+def test_a_fill_that_comes_again_within_its_time_keeps_its_id():
+    rows = [row("o1", "BUY", 0), row("o2", "SELL", 1)]
+    done = run(*rows, row("o3", "BUY", LATER / 2, symbol="B"), *rows)
+    assert (done.counts.duplicates, done.counts.matches) == (2, 1)
+    assert done.rows("matches") == run(*rows).rows("matches")
+
+
+def test_two_lots_of_one_name_have_ids_of_their_own():
     job, state, known = engine(), EngineState(), Orders(KNOWN)
     steps = [
         [row("o1", "BUY", 0, "1"), row("o1", "BUY", 8 * 86_400, "2")],
@@ -177,4 +224,4 @@ def test_an_id_of_two_lots_goes_when_the_last_of_them_is_closed():
             del held[gone["lotId"]]
         held |= {lot["lotId"]: lot["qtyRem"] for lot in plain(change.upserts)}
         seen.append(list(held.values()))
-    assert seen == [[units("2")], [units("2")], []]
+    assert seen == [[units("1"), units("2")], [units("2")], []]

@@ -31,7 +31,8 @@ def test_a_fill_of_an_unknown_order_goes_to_nobody_with_an_alert():
 
 def said_strategies(strategies, orders):
     rows = [row("o1", "BUY", 10), row("o2", "BUY", 11), row("o3", "BUY", 12)]
-    table = report_table(rows).append_column("strategyId", pa.array(strategies, pa.string()))
+    table = report_table(rows).drop_columns(["strategyId"])
+    table = table.append_column("strategyId", pa.array(strategies, pa.string()))
     job, state = engine(), EngineState()
     job.step(state, ReportBatch(table, "f"), Orders(orders), now=NOW)
     alerts = plain(job.complete(state).alerts)

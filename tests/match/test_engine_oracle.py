@@ -56,6 +56,12 @@ def check(run, expected, rows):
     alerts = run.rows("alerts")
     unknown = [alert["ts"] for alert in alerts if alert["code"] == "UNKNOWN_ORDER"]
     assert unknown == [row.ts for row in expected.out.unknown_orders]
+    disputed = [
+        (alert["ts"], alert["message"].split("the order's, ")[1].split(",")[0])
+        for alert in alerts
+        if alert["code"] == "DISPUTED_ORDER"
+    ]
+    assert disputed == [(row.ts, key[1]) for key, row in expected.out.disputed]
 
 
 def said(reason):
@@ -201,12 +207,14 @@ def test_a_file_goes_the_same_way(tmp_path):
     for row in rows:
         amounts = [money_text(amount) for amount in (row.qty, row.price)]
         cells = [row.account, row.order_id, row.fill_id, row.symbol, row.side, *amounts]
-        strategy = ORDERS.get(row.order_id, "")
-        lines.append(",".join([*cells, str(row.ts), money_text(row.fee), strategy]))
+        lines.append(",".join([*cells, str(row.ts), money_text(row.fee), row.said]))
     (tmp_path / "fills.csv").write_text("\n".join(lines))
+    orders = ["orderId,strategyId", *(",".join(pair) for pair in ORDERS.items())]
+    (tmp_path / "orders.csv").write_text("\n".join(orders))
     listed = {name: Instrument(name, point_value=value) for name, value in POINT_VALUES.items()}
+    known = [tmp_path / "orders.csv"]
     request = MatchRequest(
-        tmp_path / "fills.csv", tmp_path / "out", [], Instruments(listed), Settings(), None, NOW
+        tmp_path / "fills.csv", tmp_path / "out", known, Instruments(listed), Settings(), None, NOW
     )
     report, expected = match_file(request), desk(rows)
     assert report.counts == Run(rows).counts

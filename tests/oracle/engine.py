@@ -149,7 +149,7 @@ def _fill(
     price = fill_price(close, order.side, settings, order.symbol)
     fee = share_of_bps(product(price, order.qty, book.point_value), settings.fee_bps)
     key = ids.position_id(account, order.strategy, order.symbol)
-    name = ids.fill_id(key, ids.id_text(order.order_id), ids.SIMULATED_FILL_ID)
+    name = ids.fill_id(key, ids.id_text(order.order_id), ids.SIMULATED_FILL_ID, now)
     was_open = gate.open_symbols()
     del gate.orders[order.order_id]
     signed = order.qty if order.side == BUY else -order.qty

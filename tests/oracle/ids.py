@@ -52,8 +52,8 @@ def order_id(key: int, ts: int, side: str) -> int:
     return mix(key, ts * _WORD + {BUY: 1, SELL: 2}[side])
 
 
-def fill_id(key: int, order: str, fill: str) -> int:
-    return mix(mix(key, text_id(order)), text_id(fill))
+def fill_id(key: int, order: str, fill: str, ts: int, again: int = 0) -> int:
+    return mix(mix(mix(key, text_id(order)), text_id(fill)), ts * _WORD + again)
 
 
 def match_id(match: Match) -> int:

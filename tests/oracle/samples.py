@@ -185,20 +185,26 @@ def _signal(rng: Random, ts: int, strategy: str, symbol: str, action: str) -> Si
     )
 
 
+NAMED = ["", "", "s", "v", "w"]
+"""What rows say of whose an order is, right or wrong."""
+
+
 def arrivals(rng: Random, longest: int = 20, lateness: int = 5_000_000) -> list[Row]:
-    """Give exec reports in order of arrival: doubles, unknown orders, late ones."""
+    """Give exec reports in order of arrival: doubles, unknown and disputed orders, late ones."""
     rows = []
     for _ in range(rng.randint(1, longest)):
         if rows and rng.randint(0, 5) == 0:
             again = rng.choice(rows)
             if rng.randint(0, 1):
                 again = Row(**{**vars(again), "price": again.price + 1})
+            elif rng.randint(0, 1):
+                again = Row(**{**vars(again), "said": rng.choice(NAMED)})
             rows.append(again)
             continue
         rows.append(
             Row(
                 rng.choice(["acct", "acct", "other"]),
-                rng.choice(["o1", "o2", "o10", "who"]),
+                rng.choice(["o1", "o2", "o10", "who", "whose"]),
                 str(rng.randint(1, 12)),
                 rng.choice(["A", "B"]),
                 rng.choice([BUY, SELL]),
@@ -206,6 +212,7 @@ def arrivals(rng: Random, longest: int = 20, lateness: int = 5_000_000) -> list[
                 rng.randint(1, 9) * SCALE // rng.choice([1, 7]),
                 START + rng.randint(0, 30) * 1_000_000,
                 rng.randint(-5, 50),
+                rng.choice(NAMED),
             )
         )
     spread = rng.choice([0, lateness, lateness, 4 * lateness])

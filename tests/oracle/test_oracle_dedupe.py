@@ -9,10 +9,11 @@ SECOND = 1_000_000
 KEY = ("acct", "s", "A")
 
 
-def row(order, side, ts, qty="1", price="10", fill="1", fee="0", symbol="A"):
-    return Row(
-        "acct", order, fill, symbol, side, units(qty), units(price), int(ts * SECOND), units(fee)
-    )
+def row(
+    order, side, ts, qty="1", price="10", fill="1", fee="0", symbol="A", said="", account="acct"
+):
+    amounts = (units(qty), units(price), int(ts * SECOND), units(fee))
+    return Row(account, order, fill, symbol, side, *amounts, said)
 
 
 def take(*rows, orders=("o1", "o2", "o3", "o4"), **settings):
@@ -113,6 +114,43 @@ def test_an_order_that_nobody_knows_is_unattributed():
     assert out.books[KEY].net == units("1"), "another strategy's position is not touched"
 
 
+def owners(out):
+    return [key[1] for key, _ in out.applied]
+
+
+def test_the_first_row_that_names_a_strategy_says_whose_the_order_is():
+    out = take(
+        row("who", "BUY", 10, fill="1", said="x"),
+        row("who", "BUY", 11, fill="2"),
+        row("who", "BUY", 12, fill="3", said="y"),
+        row("who", "BUY", 13, fill="4", symbol="B"),
+        row("who", "BUY", 14, fill="5", account="other"),
+    )
+    assert owners(out) == ["x", "x", "x", "x", UNATTRIBUTED]
+    assert [(key[1], one.fill_id) for key, one in out.disputed] == [("x", "3")]
+
+
+def test_what_signals_say_of_an_order_comes_first():
+    out = take(row("o1", "BUY", 10, said="x"), row("o1", "BUY", 11, fill="2", said="s"))
+    assert owners(out) == ["s", "s"]
+    assert [one.said for _, one in out.disputed] == ["x"]
+
+
+def test_a_fill_that_comes_again_under_another_strategy_is_dropped_and_told():
+    out = take(row("who", "BUY", 10, said="x"), row("who", "BUY", 10, said="y"))
+    assert owners(out) == ["x"]
+    assert [one.said for _, one in out.differing] == ["y"]
+    assert take(row("who", "BUY", 10, said="x"), row("who", "BUY", 10)).duplicates.total() == 1
+
+
+def test_an_order_is_forgotten_after_its_time():
+    times = [0, 20, 40, 60.000001]
+    rows = [row("who", "BUY", ts, fill=str(ts)) for ts in times]
+    first = row("who", "BUY", 0, fill="first", said="x")
+    out = take(first, *rows, ttl=20 * SECOND)
+    assert owners(out) == [UNATTRIBUTED, "x", "x", "x", UNATTRIBUTED]
+
+
 def test_any_order_of_arrival_within_the_lateness_gives_the_same():
     rng = random.Random(3)
     for _ in range(200):
@@ -125,11 +163,15 @@ def test_any_order_of_arrival_within_the_lateness_gives_the_same():
                 price=str(rng.randint(1, 9)),
                 fill=str(rng.randint(1, 6)),
                 fee="0.00000001",
+                said=rng.choice(["", "s", "t"]),
             )
             for _ in range(12)
         ]
         straight = take(*sorted(rows, key=lambda r: r.ts))
         shaken = take(*sorted(rows, key=lambda r: r.ts + rng.randint(0, 5 * SECOND)))
         assert shaken.late == 0
-        for what in ("applied", "matches", "duplicates", "differing", "unknown_orders"):
+        for what in (
+            *("applied", "matches", "duplicates", "differing", "unknown_orders"),
+            "disputed",
+        ):
             assert getattr(shaken, what) == getattr(straight, what)

@@ -28,7 +28,8 @@ def test_order_events_and_ids():
     key = ids.position_id("acct", "s", "A")
     order = ids.order_id(key, MINUTE, "BUY")
     assert out.order_events == [(order, MINUTE, "SENT"), (order, MINUTE, "ACKED")]
-    assert out.books()["s", "A"].lots[0].fill.name == ids.fill_id(key, ids.id_text(order), "1")
+    (lot,) = out.books()["s", "A"].lots
+    assert lot.fill.name == ids.fill_id(key, ids.id_text(order), "1", 2 * MINUTE)
 
 
 def test_a_round_trip_costs_slippage_and_fees():

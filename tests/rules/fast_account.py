@@ -226,7 +226,7 @@ def expected(case: TradingCase, complete_to: int | None = None) -> tuple[Rows, O
         row = (names, signed, report.price, report.fee, report.ts, order.order_id)
         rows.fills.append(row)
         key = ids.position_id(NAME, *names)
-        fill = ids.fill_id(key, ids.id_text(order.order_id), ids.SIMULATED_FILL_ID)
+        fill = ids.fill_id(key, ids.id_text(order.order_id), ids.SIMULATED_FILL_ID, report.ts)
         refs[fill], filled[fill] = ref, row
     for _, _, match in out.matches:
         opened, closed = match.opened_by.name, match.closed_by.name

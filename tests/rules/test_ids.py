@@ -51,14 +51,18 @@ def test_position_keys(account, strategy, symbol):
     assert high * WORD + low == oracle.position_id(account, strategy, symbol)
 
 
-@given(st.lists(st.tuples(st.text(), st.text(), st.text()), min_size=1, max_size=4))
-def test_fills_are_named_by_position_order_and_fill(rows):
-    keys = [oracle.position_id("acct", name, "X") for name, _, _ in rows]
-    named = ids.fill_ids(
+FILL = st.tuples(st.text(), st.text(), st.text(), st.integers(0, 2**60), st.integers(0, 2**40))
+
+
+@given(st.lists(FILL, min_size=1, max_size=4))
+def test_fills_are_named_by_position_order_fill_and_time(rows):
+    keys = [oracle.position_id("acct", row[0], "X") for row in rows]
+    names = ids.fill_names(
         words(keys), ids.text_ids([row[1] for row in rows]), ids.text_ids([row[2] for row in rows])
     )
-    assert numbers(named) == [
-        oracle.fill_id(key, order, fill) for key, (_, order, fill) in zip(keys, rows, strict=True)
+    ts, again = (np.array([row[at] for row in rows]) for at in (3, 4))
+    assert numbers(ids.fill_ids(names, ts, again)) == [
+        oracle.fill_id(key, *row[1:]) for key, row in zip(keys, rows, strict=True)
     ]
 
 

@@ -1,5 +1,6 @@
 """The intake of recorded fills against the oracle: order, lateness, doubles, cut anywhere."""
 
+from collections import Counter
 from random import Random
 
 import numpy as np
@@ -7,17 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import ids as oracle_ids
 from oracle import samples, strategies
-from oracle.dedupe import UNATTRIBUTED, Intake
+from oracle.dedupe import UNATTRIBUTED, Intake, application_order
 from oracle.ids import BUY
 
-from streaming.rules.intake import (
-    DIFFERENT,
-    FRESH,
-    NO_TIME,
-    REPEATED,
-    FillMemory,
-    pass_watermark,
-)
+from streaming.rules.intake import NO_TIME, pass_watermark
+from streaming.rules.memory import DIFFERENT, FRESH, REPEATED, FillMemory, OrderMemory
 
 SECOND = 1_000_000
 LATENESS = 5 * SECOND
@@ -25,8 +20,11 @@ WORD = 2**64
 ORDERS = {"o1": "s", "o2": "t", "o10": "s"}
 
 
-def key_of(row):
-    return (row.account, ORDERS.get(row.order_id, UNATTRIBUTED), row.symbol)
+STRATEGIES = ["", "s", "t", "v", "w"]
+
+
+def words(numbers):
+    return np.array([divmod(number, WORD) for number in numbers], np.uint64).reshape(-1, 2)
 
 
 class Fast:
@@ -38,6 +36,7 @@ class Fast:
         self.watermark = NO_TIME
         self.waiting = []  # (row, the watermark as it arrived)
         self.memory = FillMemory(ttl)
+        self.orders = OrderMemory(ttl)
         self.verdicts = []
         self.late = 0
 
@@ -48,7 +47,7 @@ class Fast:
         every = [*self.waiting, *zip(rows, passage.before.tolist(), strict=True)]
         moments = passage.moment.tolist()
         ready = sorted(
-            (moment, row.ts, row.order_id, row.fill_id, row.content(), before, number)
+            (moment, application_order(row), before, number)
             for number, (moment, (row, before)) in enumerate(zip(moments, every, strict=True))
             if moment < len(rows)
         )
@@ -59,38 +58,46 @@ class Fast:
             item for moment, item in zip(moments, every, strict=True) if moment == len(rows)
         ]
         self.memory.forget(self.watermark)
+        self.orders.forget(self.watermark)
         if self.cut_memory:
             self.memory = FillMemory.from_arrays(self.ttl, self.memory.arrays(self.watermark))
+            self.orders = OrderMemory.from_arrays(self.ttl, self.orders.arrays(self.watermark))
 
     def end(self):
-        order = sorted(
-            self.waiting,
-            key=lambda item: (item[0].ts, item[0].order_id, item[0].fill_id, item[0].content()),
-        )
-        self.apply(order)
+        self.apply(sorted(self.waiting, key=lambda item: application_order(item[0])))
         self.waiting = []
 
     def apply(self, items):
-        names = [
-            oracle_ids.fill_id(oracle_ids.position_id(*key_of(row)), row.order_id, row.fill_id)
-            for row, _ in items
-        ]
-        verdicts, earlier = self.memory.sift(
-            np.array([divmod(name, WORD) for name in names], np.uint64).reshape(-1, 2),
-            *(
-                np.array([value(row) for row, _ in items], np.int64)
-                for value in (
-                    lambda row: row.ts,
-                    lambda row: row.qty if row.side == BUY else -row.qty,
-                    lambda row: row.price,
-                    lambda row: row.fee,
-                )
-            ),
-            np.array([before - self.ttl for _, before in items], np.int64),
+        rows = [row for row, _ in items]
+
+        def column(value):
+            return np.array([value(row) for row in rows], np.int64)
+
+        def ids(key):
+            return words(oracle_ids.text_id(repr(key(row))) for row in rows)
+
+        ts, said = column(lambda row: row.ts), column(lambda row: STRATEGIES.index(row.said))
+        known = column(lambda row: STRATEGIES.index(ORDERS.get(row.order_id, "")))
+        horizon = np.array([before - self.ttl for _, before in items], np.int64)
+        strategy = self.orders.attribute(
+            ids(lambda row: (row.account, row.order_id)), ts, said, known, horizon
         )
-        for (row, _), verdict, entry in zip(items, verdicts.tolist(), earlier, strict=True):
+        verdicts, earlier = self.memory.sift(
+            ids(lambda row: (row.account, row.symbol, row.order_id, row.fill_id)),
+            ts,
+            column(lambda row: row.qty if row.side == BUY else -row.qty),
+            column(lambda row: row.price),
+            column(lambda row: row.fee),
+            said,
+            strategy,
+            horizon,
+        )
+        for row, owner, verdict, entry in zip(
+            rows, strategy.tolist(), verdicts.tolist(), earlier, strict=True
+        ):
             first = None if verdict == FRESH else (int(entry["ts"]), int(entry["price"]))
-            self.verdicts.append((row, verdict, first))
+            key = (row.account, STRATEGIES[owner] or UNATTRIBUTED, row.symbol)
+            self.verdicts.append(((key, row), verdict, first))
 
 
 def run_fast(rows, ttl, parts, cut_memory=False):
@@ -110,15 +117,13 @@ def run_oracle(rows, ttl):
 
 def check(rows, ttl, parts, cut_memory=False):
     fast, out = run_fast(rows, ttl, parts, cut_memory), run_oracle(rows, ttl)
-    assert [row for row, verdict, _ in fast.verdicts if verdict == FRESH] == [
-        row for _, row in out.applied
-    ]
-    assert [row for row, verdict, _ in fast.verdicts if verdict == DIFFERENT] == [
-        row for _, row in out.differing
-    ]
-    repeated = [row for row, verdict, _ in fast.verdicts if verdict == REPEATED]
-    assert len(repeated) == sum(out.duplicates.values())
-    assert all(first == (row.ts, row.price) for row, v, first in fast.verdicts if v == REPEATED)
+    assert [item for item, verdict, _ in fast.verdicts if verdict == FRESH] == out.applied
+    assert [item for item, verdict, _ in fast.verdicts if verdict == DIFFERENT] == out.differing
+    repeated = [key for (key, _), verdict, _ in fast.verdicts if verdict == REPEATED]
+    assert Counter(repeated) == out.duplicates
+    assert all(
+        first == (row.ts, row.price) for (_, row), v, first in fast.verdicts if v == REPEATED
+    )
     assert fast.late == out.late
 
 

@@ -184,7 +184,7 @@ def _matches(account: str, outcome: Outcome, table: Rows) -> None:
     for report in outcome.reports:
         order = report.order
         key = ids.position_id(account, order.strategy, order.symbol)
-        fill = ids.fill_id(key, ids.id_text(order.order_id), ids.SIMULATED_FILL_ID)
+        fill = ids.fill_id(key, ids.id_text(order.order_id), ids.SIMULATED_FILL_ID, report.ts)
         orders[fill] = ids.id_text(order.order_id)
     for strategy, symbol, match in outcome.matches:
         row = {

@@ -100,7 +100,7 @@ def test_every_input_makes_another_run(lake):
 def test_every_field_of_a_request_is_known_here():
     """A field that is added must be told apart above, or be listed as one that changes no row."""
     told = {"settings", "strategies", "symbols", "start", "end", "layout", "instruments"}
-    told |= {"weights", "signals", "resume"}
+    told |= {"weights", "signals", "roster", "resume"}
     rows_do_not_depend_on = {"name", "trace", "final_unrealized", "threads"}
     names = {one.name for one in dataclasses.fields(BacktestRequest)}
     assert names == told | rows_do_not_depend_on

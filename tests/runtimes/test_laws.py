@@ -124,7 +124,8 @@ def check_accounts(found: Run, places: int, *, by_strategy_key: bool, shorts: bo
     fills = {}
     for row in reports:
         key = ids.position_id(row["accountId"], owner[row["orderId"]], row["symbol"])
-        fills[ids.id_text(ids.fill_id(key, row["orderId"], row["fillId"]))] = row
+        fill = ids.fill_id(key, row["orderId"], row["fillId"], micros(row["ts"]))
+        fills[ids.id_text(fill)] = row
     paid: dict[tuple, int] = defaultdict(int)
     for lot in lots:
         key = lot["accountId"], lot["strategyId"], lot["symbol"]

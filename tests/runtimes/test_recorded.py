@@ -8,6 +8,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
+from streaming.errors import RunError, SettingsError
 from streaming.rules.bars import MINUTE_US
 
 from .composed import assert_as_composed, micros, when
@@ -141,6 +142,62 @@ class TestFedBack:
         found = run(lake, **given)
         assert found.facts["recordedSignals"]["used"] == sum(map(len, once.values())) > 200
         assert_as_composed(request(**given), found, market, once)
+
+
+class TestRoster:
+    def test_silent_strategies_have_their_part_of_a_shared_account(self, lake, tmp_path):
+        path = csv(tmp_path, row(), row("2024-01-22T06:09:00Z", strategy="t"))
+        shared = {"signals": path, "layout": "shared"}
+        weights = {}
+        for roster in (None, ("s", "t"), ("s", "t", "ema_cross", "rsi_reversion"), ("t",)):
+            found = run(lake, roster=roster, **shared)
+            accepted = by_strategy(found, "accepted_trade_signal_history")
+            weights[roster] = {name: rows[0]["weight"] for name, rows in accepted.items() if rows}
+            assert list(found.facts["figures"]) == sorted(roster or ("s", "t"))
+        assert list(weights.values()) == [
+            {"s": 0.5, "t": 0.5},
+            {"s": 0.5, "t": 0.5},
+            {"s": 0.25, "t": 0.25},
+            {"t": 1.0},
+        ]
+
+    def test_signals_of_others_are_quarantined(self, lake, tmp_path):
+        path = csv(tmp_path, row(), row(strategy="t"), row(strategy="u", action="HOLD"))
+        found = run(lake, signals=path, roster=("t",))
+        reasons = dict(quarantined(found))
+        assert reasons[1] == "the strategy is not among those of this run"
+        assert reasons.keys() == {1, 3}
+        assert list(found.facts["figures"]) == ["t"]
+
+    def test_it_is_part_of_the_runs_identity_in_any_order(self, lake, tmp_path):
+        path = csv(tmp_path, row(), row("2024-01-22T06:09:00Z", strategy="t"))
+        ids = [
+            run(lake, signals=path, layout="shared", roster=roster).id
+            for roster in (None, ("s", "t"), ("t", "s"), ("s", "t", "ema_cross"))
+        ]
+        assert ids[1] == ids[2]
+        assert len(set(ids)) == 3
+
+    def test_it_is_for_recorded_signals(self, lake):
+        with pytest.raises(SettingsError, match="roster is for recorded signals"):
+            run(lake, STRATEGIES, roster=("s",))
+
+    def test_windows_with_files_of_their_own_give_the_rows_of_one_run(self, lake, tmp_path):
+        lines = [row(), row("2024-01-22T07:00:00Z", strategy="t"), row("2024-01-22T07:09:00Z")]
+        noon = us("2024-01-22T06:30")
+        given = {"layout": "shared", "roster": ("s", "t", "ema_cross")}
+        wanted = run(lake, signals=csv(tmp_path, *lines), **given)
+        one = run(lake, signals=csv(tmp_path, lines[0]), end=noon, **given)
+        path = csv(tmp_path, *lines[1:])
+        two = run(lake, signals=path, resume=one.id, **given)
+        for name in FROM_THE_GATE_ON:
+            assert joined([one, two], name) == joined([wanted], name), name
+        left_out = run(lake, signals=path, resume=one.id, layout="shared")
+        assert joined([one, left_out], "trade_match_history") == joined(
+            [wanted], "trade_match_history"
+        )
+        with pytest.raises(RunError, match="its strategies are ema_cross, s, t, others"):
+            run(lake, signals=path, resume=one.id, layout="shared", roster=("s", "t"))
 
 
 def test_the_content_of_the_file_is_part_of_the_runs_identity(lake, tmp_path):

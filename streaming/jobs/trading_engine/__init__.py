@@ -1,8 +1,9 @@
 """The TradingEngine: exec reports in; matches, lots, rollup and realised PnL out."""
 
+from streaming.jobs.trading_engine.attribution import UNATTRIBUTED, Orders
 from streaming.jobs.trading_engine.changes import Change
 from streaming.jobs.trading_engine.engine import Counts, Outcome, TradingEngine
-from streaming.jobs.trading_engine.reports import UNATTRIBUTED, Orders, ReportBatch, read_orders
+from streaming.jobs.trading_engine.reports import ReportBatch, read_orders
 from streaming.jobs.trading_engine.state import EngineState
 from streaming.jobs.trading_engine.tables import lots_table, realized_table, rollup_table
 

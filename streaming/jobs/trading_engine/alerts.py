@@ -15,12 +15,14 @@ from streaming.contracts import (
     time_array,
 )
 from streaming.jobs.trading_engine.applying import Applied
+from streaming.jobs.trading_engine.attribution import disputed
 from streaming.jobs.trading_engine.fills import Fills, Int
 from streaming.jobs.trading_engine.refusals import Refusals
 from streaming.jobs.trading_engine.state import EngineState
 from streaming.jobs.trading_engine.tables import key_columns
 from streaming.rules.compile import Records
-from streaming.rules.intake import DIFFERENT, NO_TIME
+from streaming.rules.intake import NO_TIME
+from streaming.rules.memory import DIFFERENT, NOBODY
 from streaming.rules.money import money_text
 
 
@@ -48,7 +50,7 @@ def refuse(
     """
     differing = np.flatnonzero(applied.verdicts == DIFFERENT)
     reasons = {
-        at: f" came before with other content: {_difference(fills, applied.earlier, at)}"
+        at: f" came before with other content: {_difference(state, fills, applied.earlier, at)}"
         for at in differing.tolist()
     }
     reasons |= {
@@ -75,9 +77,7 @@ def refuse(
     ]
 
 
-def notice(
-    state: EngineState, fills: Fills, done: NDArray[np.bool_], unattributed: NDArray[np.bool_]
-) -> list[Alert]:
+def notice(state: EngineState, fills: Fills, done: NDArray[np.bool_]) -> list[Alert]:
     """Find what is odd about fills that were applied (where `done`, in that order)."""
     late = np.flatnonzero(done & (fills.watermark != NO_TIME))
     gap = fills.watermark[late] - fills.ts[late]
@@ -92,15 +92,15 @@ def notice(
         ),
         "",
     )
-    disputed = np.flatnonzero(done & fills.disputed)
+    other = np.flatnonzero(done & disputed(state, fills))
     return [
         Alert("LATE_FILL", late, words),
         Alert(
             "UNKNOWN_ORDER",
-            np.flatnonzero(done & unattributed),
+            np.flatnonzero(done & (fills.strategy == NOBODY)),
             " is of an order that is not known, and went to strategy UNATTRIBUTED",
         ),
-        Alert("DISPUTED_ORDER", disputed, _true_strategies(state, fills.take(disputed))),
+        Alert("DISPUTED_ORDER", other, _true_strategies(state, fills.take(other))),
     ]
 
 
@@ -156,7 +156,7 @@ def _true_strategies(state: EngineState, fills: Fills) -> Any:
     )
 
 
-def _difference(fills: Fills, earlier: Records, at: int) -> str:
+def _difference(state: EngineState, fills: Fills, earlier: Records, at: int) -> str:
     """Say how a fill differs from the applied one of its id."""
     then = earlier[at]
     differing = []
@@ -171,6 +171,10 @@ def _difference(fills: Fills, earlier: Records, at: int) -> str:
             differing.append(f"{name} {money_text(int(now))} against {money_text(int(before))}")
     if fills.ts[at] != then["ts"]:
         differing.append(f"ts {_time(fills.ts[at])} against {_time(then['ts'])}")
+    said, named = state.claims.said[fills.claim[at]], then["named"]
+    if said not in (NOBODY, named):
+        names = state.claims.strategies
+        differing.append(f"strategyId {names[said]} against {names[named]}")
     return ", ".join(differing)
 
 

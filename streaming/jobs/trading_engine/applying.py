@@ -9,8 +9,9 @@ from streaming.jobs.trading_engine.fills import Fills, Int
 from streaming.jobs.trading_engine.state import EngineState
 from streaming.rules.compile import Records
 from streaming.rules.fifo import MATCH
-from streaming.rules.intake import ENTRY, FRESH, Verdicts
+from streaming.rules.ids import Words, fill_ids, fill_names
 from streaming.rules.matching import match_fills
+from streaming.rules.memory import ENTRY, FRESH, Verdicts
 from streaming.rules.money import LIMIT
 from streaming.rules.rollup import costs
 
@@ -24,7 +25,7 @@ class Applied(NamedTuple):
     Attributes
     ----------
     verdicts : int8[n]
-        `streaming.rules.intake` says which.
+        `streaming.rules.memory` says which.
     earlier : ENTRY[n]
         The applied fill that one with a verdict other than FRESH repeats.
     refused : dict of int to str
@@ -50,7 +51,7 @@ def apply_fills(state: EngineState, fills: Fills) -> Applied:
     state
         Changed in place.
     fills
-        In order of application.
+        In order of application, with their strategies and position keys.
 
     Notes
     -----
@@ -109,19 +110,32 @@ def _surely_fit(state: EngineState, fills: Fills) -> bool:
 
 def _sift(state: EngineState, fills: Fills, *, remember: bool = True) -> tuple[Verdicts, Records]:
     return state.memory.sift(
-        fills.ids,
+        # Whose a fill is, is no part of its id: said otherwise, it is the same fill all the same.
+        fill_names(state.claims.pairs[fills.claim], fills.order_id, fills.fill_id),
         fills.ts,
         fills.quantity,
         fills.price,
         fills.fee,
+        state.claims.said[fills.claim],
+        fills.strategy,
         fills.watermark - state.memory.ttl,
         remember=remember,
     )
 
 
+def _ids(state: EngineState, fills: Fills) -> Words:
+    """Give the ids of fills that are applied next."""
+    names = fill_names(state.key_ids[fills.key], fills.order_id, fills.fill_id)
+    # By then it is forgotten whether a fill of that name and time was applied.
+    forgotten = fills.ts < fills.watermark - state.memory.ttl
+    number = state.lots.next_ref + 1 + np.arange(len(fills))
+    return fill_ids(names, fills.ts, np.where(forgotten, number, 0))
+
+
 def _match(state: EngineState, fills: Fills) -> Records:
     first_ref = state.lots.next_ref
-    matches = match_fills(state.lots, fills.key, fills.quantity, fills.price, fills.fee, fills.ids)
+    ids = _ids(state, fills)
+    matches = match_fills(state.lots, fills.key, fills.quantity, fills.price, fills.fee, ids)
     state.book(fills, matches, first_ref)
     return matches
 
@@ -136,7 +150,8 @@ def _try(state: EngineState, fill: Fills, place: int) -> Applied:
     lots = state.lots
     kept = lots.books.copy(), lots.pools[0].copy(), lots.free[0].copy(), lots.next_ref
     try:
-        matches = match_fills(lots, fill.key, fill.quantity, fill.price, fill.fee, fill.ids)
+        ids = _ids(state, fill)
+        matches = match_fills(lots, fill.key, fill.quantity, fill.price, fill.fee, ids)
         why = _overflow(state, fill, matches)
     except MoneyError:
         why = "its position"

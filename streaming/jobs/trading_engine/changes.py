@@ -114,10 +114,6 @@ def _lot_changes(state: "EngineState", then: Latest, now: Latest, rank: Int) -> 
     changed = ~known
     # Nothing else of a lot changes unless this does.
     changed[known] = now.remaining[known] != then.remaining[place[known]]
-    # An id that came again after its TTL may be that of a closed lot and of an open one.
-    again = _same_ids(now.ids, then.ids[gone])
-    changed |= again
-    gone = gone[~_same_ids(then.ids[gone], now.ids[again])]
     gone = gone[np.argsort(rank[then.key[gone]], kind="stable")]
     deletes = key_columns(state, then.key[gone])
     deletes["lotId"] = id_text(then.ids[gone])
@@ -125,16 +121,6 @@ def _lot_changes(state: "EngineState", then: Latest, now: Latest, rank: Int) -> 
     wanted = np.flatnonzero(np.isin(lots["ref"], now.ref[changed]))
     wanted = wanted[np.argsort(rank[key[wanted]], kind="stable")]
     return Change(lot_rows(state, key[wanted], lots[wanted], at[wanted]), pa.table(deletes))
-
-
-def _same_ids(ids: Words, others: Words) -> NDArray[np.bool_]:
-    """Tell which ids are among others."""
-    same = np.isin(ids[:, 0], others[:, 0])
-    if same.any():
-        among = set(map(tuple, others.tolist()))
-        candidates = np.flatnonzero(same)
-        same[candidates] = [tuple(one) in among for one in ids[candidates].tolist()]
-    return same
 
 
 def _on_keys(then: Latest, keys: int) -> Latest:

@@ -6,11 +6,15 @@ It does no I/O and knows no clock. Choices where the specification is silent:
 - Fills of one key with (ts, orderId, fillId) equal apply by side (BUY first), quantity, price
   and fee; fills of different keys too, so that rows come out in one order.
 - Repetitions are looked for as fills apply, so that any order of arrival within the lateness
-  gives the same. A repetition that differs in side, quantity, price, fee or time is not applied
-  either, but quarantined and alerted. Of the past beyond `dedupe.ttlDays` before the watermark
-  nothing is remembered: so late a fill is applied, and its alert says so.
-- An order is known or not as its fill arrives. Where a row names another strategy than its
-  order has, the order's counts, with an alert. Each fill applied to UNATTRIBUTED is alerted.
+  gives the same. A repetition that differs in side, quantity, price, fee, time or the strategy
+  that it names is not applied either, but quarantined and alerted; one that names none agrees
+  with any. After `dedupe.ttlDays` an id is that of a new fill. Of the past beyond that before
+  the watermark nothing is remembered: so late a fill is applied, and its alert says so. Ids of
+  matches and lots differ all the same (`streaming.rules.ids`).
+- Signals know an order or not as its fill arrives. Where they do not, the first of its account's
+  rows that names a strategy, as fills apply, says whose the order is, until `dedupe.ttlDays`
+  have passed since its latest fill. Where a row names another strategy than the order's, the
+  order's gets the fill, with an alert. Each fill applied to UNATTRIBUTED is alerted.
 - Times in the latest tables are the latest event time of the fills concerned, so that a late
   fill never moves them back.
 """
@@ -20,7 +24,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from streaming.contracts import (
     ACCEPTED_TRADE_SIGNAL_HISTORY,
@@ -34,15 +37,17 @@ from streaming.contracts import (
 )
 from streaming.jobs.trading_engine.alerts import alert_table, notice, refuse
 from streaming.jobs.trading_engine.applying import apply_fills
+from streaming.jobs.trading_engine.attribution import Orders, attributed
 from streaming.jobs.trading_engine.changes import Change
 from streaming.jobs.trading_engine.fills import Fills, Int, kept_parts
 from streaming.jobs.trading_engine.ordering import application_order
 from streaming.jobs.trading_engine.refusals import Refusals
-from streaming.jobs.trading_engine.reports import UNATTRIBUTED, Orders, ReportBatch, read_reports
+from streaming.jobs.trading_engine.reports import ReportBatch, read_reports
 from streaming.jobs.trading_engine.state import EngineState
 from streaming.jobs.trading_engine.tables import match_table
 from streaming.rules.compile import Records
-from streaming.rules.intake import NO_TIME, REPEATED, pass_watermark
+from streaming.rules.intake import NO_TIME, pass_watermark
+from streaming.rules.memory import NOBODY, REPEATED
 
 if TYPE_CHECKING:
     from streaming.instruments import Instruments
@@ -124,7 +129,7 @@ class TradingEngine:
         state
             Changed in place.
         batch
-            In order of arrival; column `strategyId` says whose a fill is where `orders` does not.
+            In order of arrival; column `strategyId` says whose an order is where `orders` does not.
         orders
             The orders that are known.
         now
@@ -178,26 +183,28 @@ class TradingEngine:
         """Apply the fills that are ready and keep the others."""
         ready, moment = work.fills.take(work.ready), work.moment[work.ready]
         order = application_order(state, ready, moment)
-        fills, moment = ready.take(order), moment[order]
+        moment = moment[order]
+        fills = attributed(state, ready.take(order), self._instruments)
         first_ref = state.lots.next_ref
         applied = apply_fills(state, fills)
         matches = self._match_rows(state, fills.take(applied.places), applied.matches, first_ref)
-        done, unattributed = np.zeros(len(fills), np.bool_), _unattributed(state, fills)
+        done = np.zeros(len(fills), np.bool_)
         done[applied.places] = True
         alerts = [
             *refuse(state, fills, applied, moment, work.refusals),
-            *notice(state, fills, done, unattributed),
+            *notice(state, fills, done),
         ]
         counts += Counts(
             applied=len(applied.places),
             matches=len(applied.matches),
             duplicates=int(np.count_nonzero(applied.verdicts == REPEATED)),
-            unattributed=int(np.count_nonzero(done & unattributed)),
+            unattributed=int(np.count_nonzero(done & (fills.strategy == NOBODY))),
             quarantined=len(work.refusals),
         )
         outcome = Outcome(matches, alert_table(state, fills, alerts), work.refusals.table(), counts)
         state.watermark = watermark
         state.memory.forget(watermark)
+        state.orders.forget(watermark)
         waits = np.ones(len(work.fills), np.bool_)
         waits[work.ready] = False
         state.parts, state.waiting = kept_parts(state.parts, work.fills.take(np.flatnonzero(waits)))
@@ -221,9 +228,3 @@ class TradingEngine:
         _, lots = state.lots.open_lots()
         state.openings = openings.take(openings.places(np.sort(lots["ref"])))
         return rows
-
-
-def _unattributed(state: EngineState, fills: Fills) -> NDArray[np.bool_]:
-    nobodys = np.array([strategy == UNATTRIBUTED for _, strategy, _ in state.keys], np.bool_)
-    found: NDArray[np.bool_] = nobodys[fills.key]
-    return found

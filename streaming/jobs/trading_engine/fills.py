@@ -26,31 +26,34 @@ class Fills:
 
     Attributes
     ----------
-    key : int32[n]
-        Place of the position key in the engine's state.
+    claim : int32[n]
+        Place in the state's claims: account, symbol, and what is said of whose the fill is.
+    strategy : int64[n], key : int32[n]
+        Places of the strategy in the state's claims and of the position key in its state; -1
+        until the fill applies.
     ts, quantity, price, fee, notional : int64[n]
         Microseconds UTC; signed units x 1e8 (bought positive); currency x 1e8.
-    ids : uint64[n, 2]
-        `streaming.rules.ids.fill_ids`.
+    order_id, fill_id : uint64[n, 2]
+        Ids of the texts orderId and fillId.
     watermark : int64[n]
         The watermark on arrival where the fill was late, NO_TIME where it was not.
-    disputed : bool[n]
-        Whether the row names another strategy than the order's own.
     order, fill : pyarrow string arrays
         orderId and fillId.
     part : int32[n], place : int64[n]
         Which of the rows of `Originals` the fill is.
     """
 
+    claim: NDArray[np.int32]
+    strategy: Int
     key: NDArray[np.int32]
     ts: Int
     quantity: Int
     price: Int
     fee: Int
     notional: Int
-    ids: Words
+    order_id: Words
+    fill_id: Words
     watermark: Int
-    disputed: Mask
     order: Any
     fill: Any
     part: NDArray[np.int32]
@@ -94,19 +97,22 @@ def _join(first: Any, second: Any) -> Any:
 def no_fills() -> Fills:
     """Give fills without a fill."""
     none, no_text = np.empty(0, np.int64), pa.array([], pa.string())
+    no_id, no_code = np.empty((0, 2), np.uint64), np.empty(0, np.int32)
     return Fills(
-        key=np.empty(0, np.int32),
+        claim=no_code,
+        strategy=none,
+        key=no_code,
         ts=none,
         quantity=none,
         price=none,
         fee=none,
         notional=none,
-        ids=np.empty((0, 2), np.uint64),
+        order_id=no_id,
+        fill_id=no_id,
         watermark=none,
-        disputed=np.empty(0, np.bool_),
         order=no_text,
         fill=no_text,
-        part=np.empty(0, np.int32),
+        part=no_code,
         place=none,
     )
 

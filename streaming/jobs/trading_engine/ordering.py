@@ -8,7 +8,6 @@ import pyarrow.compute as pc
 
 from streaming.jobs.trading_engine.fills import Fills, Int, Mask
 from streaming.jobs.trading_engine.state import EngineState
-from streaming.jobs.trading_engine.tables import key_ranks
 
 
 def application_order(state: EngineState, fills: Fills, moment: Int) -> Int:
@@ -17,7 +16,7 @@ def application_order(state: EngineState, fills: Fills, moment: Int) -> Int:
     Parameters
     ----------
     state
-        For the texts of position keys.
+        For the texts of claims.
     fills
         n fills, all of which apply.
     moment : int64[n]
@@ -26,7 +25,7 @@ def application_order(state: EngineState, fills: Fills, moment: Int) -> Int:
     Notes
     -----
     Fills with all of (ts, orderId, fillId) equal go by side, BUY first, then quantity, price,
-    fee and position key, so that the order of arrival never matters. Sorting texts is dear: it
+    fee and claim, so that the order of arrival never matters. Sorting texts is dear: it
     is done only among fills of one time, and only where these do not come in order.
     """
     order = np.arange(len(fills))
@@ -66,7 +65,7 @@ def _break_ties(state: EngineState, fills: Fills, order: Int, tied: Mask) -> Int
         "size": pa.array(np.abs(fills.quantity[rows])),
         "price": pa.array(fills.price[rows]),
         "fee": pa.array(fills.fee[rows]),
-        "key": pa.array(key_ranks(state)[fills.key[rows]]),
+        "claim": pa.array(state.claims.ranks()[fills.claim[rows]]),
     }
     keys = [(name, "ascending") for name in columns]
     ranked = pc.sort_indices(pa.table(columns), sort_keys=keys)

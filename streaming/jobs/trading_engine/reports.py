@@ -1,32 +1,27 @@
-"""Exec reports as they come: checked, attributed to strategies, and made into arrays."""
+"""Exec reports as they come: checked, and made into arrays."""
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from streaming.contracts import EXEC_REPORT_HISTORY, money_values, time_values, validate
 from streaming.contracts.keys import ORDER, STRATEGY
 from streaming.contracts.quarantine import shown
 from streaming.contracts.signals import ACCEPTED_TRADE_SIGNAL_HISTORY
 from streaming.errors import ContractError
+from streaming.jobs.trading_engine.attribution import UNATTRIBUTED, Orders
 from streaming.jobs.trading_engine.fills import Fills, Int, Mask, Part, ids_of_texts, whole
 from streaming.jobs.trading_engine.refusals import Refusals
 from streaming.jobs.trading_engine.state import EngineState
-from streaming.rules.ids import fill_ids
 from streaming.rules.intake import NO_TIME, notionals
 from streaming.rules.money import MOST_FEE, OVERFLOW, money_text
 
 if TYPE_CHECKING:
     from streaming.instruments import Instruments
-
-UNATTRIBUTED = "UNATTRIBUTED"
-"""The strategy of fills whose order nobody knows."""
-
 
 _REPORTS = replace(
     EXEC_REPORT_HISTORY,
@@ -67,32 +62,6 @@ class ReportBatch(NamedTuple):
     number: Int | None = None
     originals: pa.Table | None = None
     problems: Mapping[int, str] | None = None
-
-
-class Orders:
-    """Which strategy each order is of.
-
-    Parameters
-    ----------
-    strategies
-        strategyId by orderId.
-    """
-
-    def __init__(self, strategies: Mapping[str, str] | None = None) -> None:
-        self._strategies = dict(strategies or {})
-
-    def __len__(self) -> int:
-        return len(self._strategies)
-
-    def add(self, order: str, strategy: str) -> str:
-        """Add an order, and give the strategy that it is of: the first that it was added with."""
-        return self._strategies.setdefault(order, strategy)
-
-    def strategies(self, orders: Any) -> Any:
-        """Give the strategy of each order, null where it is not known, as Arrow strings."""
-        if not self._strategies:
-            return pa.nulls(len(orders), pa.string())
-        return pa.array([self._strategies.get(one) for one in orders.to_pylist()], pa.string())
 
 
 def read_orders(batch: ReportBatch, orders: Orders) -> pa.Table:
@@ -142,7 +111,7 @@ def read_reports(
     refusals: Refusals,
     now: int,
 ) -> tuple[Fills, Part]:
-    """Turn exec reports into fills, in order of arrival; new position keys enter the state.
+    """Turn exec reports into fills, in order of arrival; new claims enter the state.
 
     Parameters
     ----------
@@ -193,19 +162,24 @@ def read_reports(
         ts, size, price, notional = ts[fits], size[fits], price[fits], notional[fits]
         fees = fees[fits]
     order, fill = (whole(good.column(name)) for name in ("orderId", "fillId"))
-    strategy, disputed = _attributed(order, whole(good.column(STRATEGY.name)), orders)
-    key = state.codes(good.column("accountId"), strategy, good.column("symbol"), instruments)
+    said = whole(good.column(STRATEGY.name))
+    said = pc.if_else(pc.equal(said, pa.scalar("")), pa.scalar(UNATTRIBUTED), said)
+    said, known = (
+        pc.fill_null(one, pa.scalar(UNATTRIBUTED)) for one in (said, orders.strategies(order))
+    )
     bought = np.asarray(pc.equal(good.column("side"), pa.scalar("BUY")))
     fills = Fills(
-        key,
+        state.claims.codes(good.column("accountId"), good.column("symbol"), said, known),
+        np.full(len(ts), -1, np.int64),
+        np.full(len(ts), -1, np.int32),
         ts,
         np.where(bought, size, -size),
         price,
         fees,
         notional,
-        fill_ids(state.key_ids[key], ids_of_texts(order), ids_of_texts(fill)),
+        ids_of_texts(order),
+        ids_of_texts(fill),
         np.full(len(ts), NO_TIME, np.int64),
-        disputed,
         order,
         fill,
         np.full(len(ts), part, np.int32),
@@ -238,11 +212,3 @@ def _known_symbols(symbols: list[str], instruments: "Instruments") -> tuple[Mask
         for symbol, there in zip(symbols, known, strict=True)
     ]
     return known, np.array(values, np.int64)
-
-
-def _attributed(order: Any, said: Any, orders: Orders) -> tuple[Any, NDArray[np.bool_]]:
-    """Give each fill's strategy, and whether its row says another than its order does."""
-    known = orders.strategies(order)
-    said = pc.if_else(pc.equal(said, pa.scalar("")), pa.scalar(None, pa.string()), said)
-    disputed = np.asarray(pc.fill_null(pc.not_equal(known, said), False), np.bool_)
-    return pc.coalesce(known, said, pa.scalar(UNATTRIBUTED)), disputed

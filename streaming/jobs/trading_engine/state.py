@@ -10,19 +10,21 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from streaming.contracts import POSITION_KEY
+from streaming.jobs.trading_engine.attribution import Claim, Claims
 from streaming.jobs.trading_engine.changes import Change, changes_between, latest
-from streaming.jobs.trading_engine.fills import Fills, Int, Part, no_fills, whole
+from streaming.jobs.trading_engine.fills import Fills, Int, Part, no_fills
 from streaming.rules.bars import DAY_US
 from streaming.rules.ids import Words, position_id
-from streaming.rules.intake import ENTRY, NO_TIME, FillMemory
+from streaming.rules.intake import NO_TIME
 from streaming.rules.lot_books import LotBooks
+from streaming.rules.memory import ENTRY, ORDER, FillMemory, OrderMemory
 from streaming.rules.state import pack, unpack
 
 if TYPE_CHECKING:
     from streaming.instruments import Instruments
     from streaming.rules.compile import Records
 
-_KIND, _VERSION = "trading engine", 1
+_KIND, _VERSION = "trading engine", 2
 _LONGEST_US = 2**59  # of a setting: sums with event times stay within int64
 _SECOND_US = 1_000_000
 
@@ -95,7 +97,9 @@ class EngineState:
         NO_TIME where there was none.
     fees_seen : float64[keys]
         At least the sum of the magnitudes of all fees that matches carry or will carry.
+    claims : Claims
     memory : FillMemory
+    orders : OrderMemory
     watermark : int
         Microseconds UTC.
     waiting : Fills, parts : list of Part
@@ -117,7 +121,9 @@ class EngineState:
         self.last_match: Int = none
         self.last_fill: Int = none
         self.fees_seen: NDArray[np.float64] = np.empty(0, np.float64)
+        self.claims = Claims()
         self.memory = FillMemory(min(ttl_days * DAY_US, _LONGEST_US))
+        self.orders = OrderMemory(self.memory.ttl)
         self.watermark = NO_TIME
         self.waiting: Fills = no_fills()
         self.parts: list[Part] = []
@@ -126,33 +132,27 @@ class EngineState:
         self._published = latest(self)
 
     def codes(
-        self, account: Any, strategy: Any, symbol: Any, instruments: "Instruments"
+        self, claim: NDArray[np.int32], strategy: Int, instruments: "Instruments"
     ) -> NDArray[np.int32]:
         """Give the codes of position keys, row by row; new ones are added as they come.
 
         Parameters
         ----------
-        account, strategy, symbol
-            Arrow strings, n rows, none null.
+        claim, strategy
+            Places in `claims` of whose account and symbol, and of the strategy.
         instruments
             For the point values of new keys.
         """
-        columns = [whole(column).dictionary_encode() for column in (account, strategy, symbol)]
-        joined = np.zeros(len(columns[0]), np.int64)
-        for column in columns:
-            joined = joined * len(column.dictionary) + column.indices.to_numpy()
+        names = self.claims.strategies
         # Arrow numbers distinct values as they come, so that codes do not depend on cuts.
-        combined: Any = pa.array(joined).dictionary_encode()
-        place = combined.dictionary.to_numpy()
-        names: list[list[str]] = []
-        for column in reversed(columns):
-            texts = column.dictionary.to_pylist()
-            names.insert(0, [texts[at] for at in (place % max(len(texts), 1)).tolist()])
-            place = place // max(len(texts), 1)
-        found = list(zip(*names, strict=True))
+        both: Any = pa.array(claim * len(names) + strategy).dictionary_encode()
+        found = []
+        for at, owner in (divmod(one, len(names)) for one in both.dictionary.to_pylist()):
+            said = self.claims.rows[at]
+            found.append((said.account, names[owner], said.symbol))
         self._add(dict.fromkeys(key for key in found if key not in self._code), instruments)
         codes = np.array([self._code[key] for key in found], np.int32)
-        given: NDArray[np.int32] = codes[combined.indices.to_numpy()]
+        given: NDArray[np.int32] = codes[both.indices.to_numpy()]
         return given
 
     def _add(self, keys: Iterable[PositionKey], instruments: "Instruments") -> None:
@@ -211,6 +211,7 @@ class EngineState:
         rows = list(zip(waiting.part.tolist(), waiting.place.tolist(), strict=True))
         texts = {
             "keys": self.keys,
+            "claims": self.claims.rows,
             "sources": [self.parts[part].source for part, _ in rows],
             "rows": _row_texts(self.parts, waiting),
             "waiting": [waiting.order.to_pylist(), waiting.fill.to_pylist()],
@@ -223,8 +224,9 @@ class EngineState:
         }
         arrays |= {name: getattr(self, name) for name in _TOTALS}
         arrays |= {f"waiting.{name}": getattr(waiting, name) for name in _WAITING}
-        remembered = self.memory.arrays(self.watermark)
-        arrays |= {f"memory.{name}": column for name, column in remembered.items()}
+        for held, memory in (("memory", self.memory), ("orders", self.orders)):
+            remembered = memory.arrays(self.watermark)
+            arrays |= {f"{held}.{name}": column for name, column in remembered.items()}
         arrays |= {f"openings.{name}": getattr(self.openings, name) for name in _OPENINGS}
         return pack(_KIND, _VERSION, arrays, watermark=self.watermark)
 
@@ -251,8 +253,11 @@ class EngineState:
         key, lots = state.lots.open_lots()
         state.fees_seen = np.abs(state.fees).astype(np.float64)
         np.add.at(state.fees_seen, key, np.abs(lots["fee"]).astype(np.float64))
+        state.claims = Claims(Claim(*row) for row in texts["claims"])
         remembered = {name: arrays[f"memory.{name}"] for name in ENTRY.names or ()}
         state.memory = FillMemory.from_arrays(state.memory.ttl, remembered)
+        remembered = {name: arrays[f"orders.{name}"] for name in ORDER.names or ()}
+        state.orders = OrderMemory.from_arrays(state.memory.ttl, remembered)
         numbers = [arrays[f"openings.{name}"] for name in _OPENINGS]
         ids = [pa.array(column, pa.string()) for column in texts["openings"]]
         state.openings = Openings._make([*numbers, *ids])
@@ -261,6 +266,8 @@ class EngineState:
         )
         columns = {name: arrays[f"waiting.{name}"] for name in _WAITING}
         order, fill = (pa.array(column, pa.string()) for column in texts["waiting"])
+        columns["strategy"] = np.full(len(order), -1, np.int64)
+        columns["key"] = np.full(len(order), -1, np.int32)
         state.waiting = Fills(**columns, order=order, fill=fill, part=part, place=place)
         state._published = latest(state)
         return state
@@ -269,7 +276,9 @@ class EngineState:
 _TOTALS = ("realized", "fees", "last_match", "last_fill")
 _OPENINGS = Openings._fields[:-2]
 _WAITING = tuple(
-    field.name for field in fields(Fills) if field.name not in ("order", "fill", "part", "place")
+    field.name
+    for field in fields(Fills)
+    if field.name not in ("strategy", "key", "order", "fill", "part", "place")
 )
 
 

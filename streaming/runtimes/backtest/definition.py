@@ -60,6 +60,10 @@ class BacktestRequest:
         one account, with equal weights or those of `weights`.
     signals
         Recorded signals (Parquet or CSV) to use in place of the strategies'.
+    roster
+        Who takes part where signals are recorded, and so has its part of a shared account,
+        silent or not; signals of others are quarantined. None: those that the file has
+        signals of, and those of the run that is resumed.
     resume
         runId or name of the run whose state to go on from.
     name
@@ -81,6 +85,7 @@ class BacktestRequest:
     instruments: Instruments = field(default_factory=Instruments)
     weights: WeightSchedule | None = None
     signals: Path | None = None
+    roster: tuple[str, ...] | None = None
     resume: str | None = None
     name: str | None = None
     trace: bool = False
@@ -96,6 +101,8 @@ class BacktestRequest:
             raise RunError("No symbol is named. Name some, or None for all that the lake has.")
         if self.weights is not None and self.layout != "shared":
             raise SettingsError("Weights are for the shared account; alone, each weighs 1.")
+        if self.roster is not None and self.signals is None:
+            raise SettingsError("A roster is for recorded signals; strategies name themselves.")
         ids = [one.id for one in self.strategies]
         if self.signals is None and (not ids or len(set(ids)) != len(ids)):
             raise SettingsError(f"Strategies {ids}: name at least one, and none twice.")
@@ -218,6 +225,7 @@ def define(
             for one in sorted(request.strategies, key=lambda one: one.id)
             if request.signals is None
         ],
+        "roster": None if request.roster is None else sorted(set(request.roster)),
         "symbols": symbols,
         "start": time_text(request.start),
         "end": time_text(request.end),

@@ -86,7 +86,8 @@ class Pipeline:
         names = list(self._strategies)
         if recording:
             # A strategy that is silent from now on may have orders and positions all the same.
-            names = sorted({*recording.names(), *saved.strategies})
+            roster = request.roster or ()
+            names = sorted({*recording.names(), *saved.strategies, *roster})
         facts = instruments_of(symbols, request.instruments)
         rules = account_rules(request.settings)
         self._accounts = accounts_of(request.layout, names, symbols, rules, facts)

@@ -119,7 +119,7 @@ def recording_of(
     others = {name for info in days for name in info.symbols} - set(symbols)
     sweep(lake.staging)
     with scratch_directory(lake.staging, "signals") as folder:
-        yield _read(SignalFile(request.signals, first, others), folder)
+        yield _read(SignalFile(request.signals, first, others, request.roster), folder)
 
 
 def _read(file: SignalFile, folder: Path) -> Recording:

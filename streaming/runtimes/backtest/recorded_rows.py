@@ -1,11 +1,12 @@
 """The rows of a file of recorded signals, batch by batch: those that can be used, and why not."""
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from streaming.contracts import STRATEGY_SIGNAL_HISTORY, quarantine_rows
@@ -21,6 +22,7 @@ TOO_SMALL = "sizeHint is nothing once rounded to 1e-8"
 _TOO_EARLY = "the symbol has no price yet at signalTs"
 _NOT_ASKED = "the symbol is not among those of this run"
 _UNKNOWN = "the lake has no prices of this symbol"
+_NOT_OF_ROSTER = "the strategy is not among those of this run"
 _DIFFERS = "another signal of this strategy and symbol at this time differs, and came before"
 
 
@@ -57,11 +59,15 @@ class SignalFile(NamedTuple):
         no price to be sized at.
     left_out
         Symbols that have prices, but do not take part.
+    roster
+        The strategies that take part, whether the file has signals of them or not; None:
+        those that it has.
     """
 
     path: Path
     first_ts: Mapping[str, int]
     left_out: Set[str]
+    roster: Sequence[str] | None = None
 
     def batches(self, differing: Int) -> Iterator[Batch]:
         """Read the file from its beginning to its end.
@@ -127,6 +133,9 @@ class SignalFile(NamedTuple):
         for code, name in enumerate(names):
             if name not in self.first_ts:
                 reasons[codes == code] = _NOT_ASKED if name in self.left_out else _UNKNOWN
+        if self.roster is not None:
+            taking_part = pc.is_in(rows["strategyId"], pa.array(self.roster, pa.string()))
+            reasons[~taking_part.to_numpy()] = _NOT_OF_ROSTER
         return reasons
 
 

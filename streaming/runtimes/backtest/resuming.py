@@ -99,6 +99,12 @@ def resume(lake: Lake, request: BacktestRequest, symbols: list[str], days: list[
             "since. Run its window again first."
         )
     accounts, taking_part = read_states(run.folder, "accounts")
+    before = taking_part["strategies"]
+    if request.roster is not None and set(request.roster) != set(before):
+        raise RunError(
+            f"Run {run.label} cannot be resumed: its strategies are {', '.join(before)}, others "
+            "than are named now. Name these, or leave out --strategies."
+        )
     return Saved(
         run.id,
         facts["complete_to"],
@@ -106,7 +112,7 @@ def resume(lake: Lake, request: BacktestRequest, symbols: list[str], days: list[
         accounts,
         states,
         {name: (close, ts) for name, (close, ts) in facts["closes"].items()},
-        taking_part["strategies"],
+        before,
     )
 
 
