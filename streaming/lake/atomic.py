@@ -11,7 +11,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from streaming.errors import LakeError
@@ -53,20 +53,17 @@ def atomic_file(final: Path) -> Iterator[Path]:
     LakeError
         If the disk is full or refuses; `final` is then as it was.
     """
-    with disk_errors(final):
-        final.parent.mkdir(parents=True, exist_ok=True)
-        partial, handle = _held_file(final)
-    try:
+    partial = _sibling(final)
+    with ExitStack() as held:
+        # A stop may come at any moment, so what removes the sibling is there before it is.
+        held.callback(_remove, partial)
         with disk_errors(final):
+            final.parent.mkdir(parents=True, exist_ok=True)
+            held.callback(os.close, _held_file(partial))
             yield partial
             _flush(partial)
             partial.replace(final)
             _flush(final.parent)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-    finally:
-        os.close(handle)
 
 
 @contextmanager
@@ -92,12 +89,13 @@ def atomic_directory(final: Path) -> Iterator[Path]:
     LakeError
         If the disk is full or refuses; `final` is then as it was.
     """
-    with disk_errors(final):
-        final.parent.mkdir(parents=True, exist_ok=True)
-        partial, handle = _held_folder(final)
+    partial = _sibling(final)
     old = partial.with_name(f"{partial.name[: -len(_SUFFIX)]}.old{_SUFFIX}")
-    try:
+    with ExitStack() as held:
+        held.callback(_settle, final, partial, old)
         with disk_errors(final):
+            final.parent.mkdir(parents=True, exist_ok=True)
+            held.callback(os.close, _held_folder(partial))
             yield partial
             for path in sorted(partial.rglob("*")):
                 _flush(path)
@@ -106,28 +104,34 @@ def atomic_directory(final: Path) -> Iterator[Path]:
                 final.replace(old)
             partial.replace(final)
             _flush(final.parent)
-    except BaseException:
-        if old.exists() and not final.exists():
+
+
+def _settle(final: Path, partial: Path, old: Path) -> None:
+    """Leave the folder that has the name, or else the one that had it, and nothing beside it."""
+    with suppress(OSError):  # most often there is no old one
+        if not final.exists():
             old.replace(final)
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
-        os.close(handle)
+    shutil.rmtree(partial, ignore_errors=True)
+    with suppress(OSError):
+        if final.exists():
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def _remove(partial: Path) -> None:
+    with suppress(OSError):  # it may never have been there
+        partial.unlink()
 
 
 @contextmanager
 def scratch_directory(parent: Path, name: str) -> Iterator[Path]:
     """Give a folder for intermediate files, removed at the end; `sweep` removes it too."""
-    with disk_errors(parent / name):
-        parent.mkdir(parents=True, exist_ok=True)
-        scratch, handle = _held_folder(parent / name)
-    try:
+    scratch = _sibling(parent / name)
+    with ExitStack() as held:
+        held.callback(shutil.rmtree, scratch, ignore_errors=True)
         with disk_errors(parent / name):
+            parent.mkdir(parents=True, exist_ok=True)
+            held.callback(os.close, _held_folder(scratch))
             yield scratch
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-        os.close(handle)
 
 
 def sweep(folder: Path) -> int:
@@ -173,21 +177,21 @@ def _sibling(final: Path) -> Path:
     return final.with_name(f".{final.name}.{os.getpid()}-{secrets.token_hex(4)}{_SUFFIX}")
 
 
-def _held_file(final: Path) -> tuple[Path, int]:
+def _held_file(partial: Path) -> int:
     while True:
-        partial = _sibling(final)
-        handle = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
-        if _hold(partial, handle):
-            return partial, handle
+        with suppress(FileExistsError):  # by the hand of a sweeper that is about to remove it
+            handle = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
+            if _hold(partial, handle):
+                return handle
 
 
-def _held_folder(final: Path) -> tuple[Path, int]:
+def _held_folder(partial: Path) -> int:
     while True:
-        partial = _sibling(final)
-        partial.mkdir()
-        handle = os.open(partial, os.O_RDONLY | os.O_DIRECTORY)
-        if _hold(partial, handle):
-            return partial, handle
+        with suppress(FileExistsError):
+            partial.mkdir()
+            handle = os.open(partial, os.O_RDONLY | os.O_DIRECTORY)
+            if _hold(partial, handle):
+                return handle
 
 
 def _hold(partial: Path, handle: int) -> bool:
