@@ -1,12 +1,18 @@
 """Every error this package raises on purpose, under one root.
 
 A message names the place (file, table, row), the rule that was broken and what to do. The
-command line prints it and exits 1; anything that is not a `TradingError` is a defect.
+command line prints it and exits with the error's code; anything that is not a `TradingError` is
+a defect.
 """
+
+from typing import ClassVar
 
 
 class TradingError(Exception):
     """Root of all errors a user can cause or mend."""
+
+    exit_code: ClassVar[int] = 1
+    """What the command line exits with: 1 failed, 2 wrong use."""
 
 
 class ContractError(TradingError):
@@ -14,7 +20,13 @@ class ContractError(TradingError):
 
 
 class SettingsError(TradingError):
-    """A setting, strategy or parameter is unknown or out of its bounds."""
+    """What is asked for cannot be meant, whatever the data: wrong use.
+
+    A setting, option, strategy, parameter or table is unknown, out of its bounds, or
+    contradicts another one.
+    """
+
+    exit_code = 2
 
 
 class SourceError(TradingError):

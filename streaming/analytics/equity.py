@@ -29,7 +29,7 @@ from streaming.analytics.matches import (
 )
 from streaming.analytics.statistics import DAYS_PER_YEAR, Figures, figures
 from streaming.analytics.trades import MatchArrays, TradeFigures, exposure, trade_figures
-from streaming.errors import SettingsError
+from streaming.errors import SettingsError, SourceError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -190,8 +190,10 @@ def equity_metrics(
     Raises
     ------
     SettingsError
-        If the grouping, window, zone or capital is not valid, or there is neither a match
-        nor a window.
+        If the grouping, zone or capital is not valid.
+    SourceError
+        If the window has no day, there is neither a match nor a window, or open lots and the
+        matches of several runs are given together.
     MoneyError
         If sums could leave int64.
     """
@@ -277,11 +279,13 @@ def to_capital(capital: Capital) -> int:
 def _window(ts: Int, start: date | None, end: date | None, tz: str) -> tuple[date, date]:
     """Give the window: as stated, or from the first match's day to the last one's."""
     if (start is None or end is None) and not ts.size:
-        raise SettingsError("there is no match, so the window must be stated: start and end.")
+        raise SourceError("there is no match, so the window must be stated: start and end.")
     if start is None:
         start = day_of(int(ts.min()), tz)
     if end is None:
         end = day_of(int(ts.max()), tz)
+    if end < start:
+        raise SourceError(f"the window ends ({end}) before it starts ({start}).")
     return start, end
 
 

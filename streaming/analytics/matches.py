@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streaming.analytics.trades import MatchArrays
-from streaming.errors import SettingsError
+from streaming.errors import SettingsError, SourceError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -115,6 +115,8 @@ def group(matches: CodedMatches, lots: OpenLots, by: str, names: Sequence[str] =
     ------
     SettingsError
         If there is no such grouping.
+    SourceError
+        If there are open lots, and matches of several runs.
     """
     if by not in GROUPS:
         raise SettingsError(f"cannot group by {by!r}; choose one of {', '.join(GROUPS)}.")
@@ -129,7 +131,7 @@ def _key_of_run(runs: Key, lots: OpenLots, names: Sequence[str]) -> Key:
     """Give the lots the one run that is measured, which need not have a match."""
     count = lots.quantity.size
     if count and len(runs.names) > 1:
-        raise SettingsError(
+        raise SourceError(
             "open lots do not say which run they are of, and there are matches of "
             f"{len(runs.names)} runs. Measure one run at a time."
         )

@@ -1,15 +1,23 @@
 """The command line `trading`: one module for each command or small group of commands."""
 
 import importlib
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
 
 import typer
 
 from streaming.cli.output import fail
 from streaming.errors import TradingError
 
+_DONE, _FAILED = 0, 1
+
 # What typer makes of a KeyboardInterrupt.
 _TYPER_STOPPED = 130
+
+_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _COMMANDS = (
     "market",
@@ -39,27 +47,52 @@ def application() -> typer.Typer:
 
 
 def main() -> None:
-    """Run the command line: exit 0 done, 1 failed, 2 wrong use."""
+    """Run the command line, and exit with one of the codes that README.md lists."""
+    with _stopped_by() as numbers:
+        try:
+            application()()
+        except TradingError as error:
+            fail(str(error))
+            code = error.exit_code
+        except (KeyboardInterrupt, SystemExit) as end:
+            if isinstance(end, SystemExit) and end.code != _TYPER_STOPPED:
+                raise
+            fail("Stopped.")
+            code = 128 + (numbers[0] if numbers else signal.SIGINT)
+        except BrokenPipeError:
+            # The reader (head, a pager) has seen enough.
+            sys.stderr.close()
+            code = _DONE
+        except OSError as error:
+            fail(_told(error))
+            code = _FAILED
+        else:
+            code = _DONE
+    sys.exit(code)
+
+
+@contextmanager
+def _stopped_by() -> Iterator[list[int]]:
+    """Let a stop by a service manager or a closed terminal clean up like one by hand.
+
+    Gives the list that the numbers of the signals go to. A signal that whoever started the
+    process has it ignore (nohup) stays ignored.
+    """
+    numbers: list[int] = []
+
+    def stop(number: int, frame: object) -> NoReturn:
+        numbers.append(number)
+        raise KeyboardInterrupt
+
+    before = {number: signal.getsignal(number) for number in _STOPS}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, stop)
     try:
-        application()()
-    except TradingError as error:
-        fail(str(error))
-        sys.exit(1)
-    except KeyboardInterrupt:
-        fail("Stopped.")
-        sys.exit(1)
-    except SystemExit as end:
-        if end.code != _TYPER_STOPPED:
-            raise
-        fail("Stopped.")
-        sys.exit(1)
-    except BrokenPipeError:
-        # The reader (head, a pager) has seen enough.
-        sys.stderr.close()
-        sys.exit(0)
-    except OSError as error:
-        fail(_told(error))
-        sys.exit(1)
+        yield numbers
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _told(error: OSError) -> str:

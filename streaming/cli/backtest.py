@@ -1,10 +1,9 @@
 """`trading backtest`: from the lake's prices, or recorded signals, to trade matches."""
 
 import os
-import signal
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -108,8 +107,6 @@ def backtest(
             "recorded signals come from strategies with their own parameters; leave out --param",
             param_hint="--signals",
         )
-    # A stop by a service manager cleans up like one by hand.
-    signal.signal(signal.SIGTERM, _stop)
     from streaming.feeds.instruments import load_instruments
     from streaming.lake import Lake
     from streaming.runtimes.backtest import BacktestRequest, run_backtest
@@ -158,10 +155,6 @@ def backtest(
         say(f"No signals of {', '.join(silent)} in the window.")
     say(f"Run {run.id}" + (f" ({run.name})" if run.name else "") + f" in {run.folder}")
     say(f"Figures: trading metrics --lake {lake} --run {run.label}")
-
-
-def _stop(number: int, frame: object) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 def _listed(text: str | None) -> tuple[str, ...] | None:

@@ -1,8 +1,7 @@
 """`trading import`: bars of files into a lake's `price_1m_history`."""
 
-import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -62,8 +61,6 @@ def import_prices(
     not be read; the others are imported all the same.
     """
     reading = _reading(source, columns, symbol, label, tz)
-    # A stop by a service manager cleans up like one by hand.
-    signal.signal(signal.SIGTERM, _stop)
     from streaming.feeds.importing import import_files
     from streaming.feeds.instruments import load_instruments
     from streaming.lake import Lake
@@ -116,10 +113,6 @@ def _reading(
     except SourceError as error:
         raise typer.BadParameter(str(error), param_hint="--tz") from error
     return Reading(source, mapping, symbol.strip() if symbol else None, label, tz)
-
-
-def _stop(number: int, frame: object) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 def _as_json(reports: list["ImportReport"]) -> dict[str, object]:

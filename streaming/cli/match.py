@@ -1,7 +1,5 @@
 """`trading match`: recorded exec reports to matches, positions and realised PnL."""
 
-import signal
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -57,8 +55,6 @@ def match(
     """
     if run_id is not None and not run_id.strip():
         raise typer.BadParameter("is empty.", param_hint="--run-id")
-    # A stop by a service manager cleans up like one by hand.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     from streaming.feeds.instruments import load_instruments
     from streaming.runtimes.match import MatchRequest, match_file
     from streaming.settings import load_settings

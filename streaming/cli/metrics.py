@@ -11,7 +11,6 @@ from streaming.cli.output import JsonFlag, print_json, print_table, progress, sa
 if TYPE_CHECKING:
     from streaming.analytics import EquityReport
     from streaming.analytics.sources import Source
-    from streaming.settings import Settings
 
 # Refused rows beyond these are counted on a terminal; JSON has them all.
 _SHOWN = 20
@@ -83,16 +82,19 @@ def metrics(
     if plot is not None and plot.suffix.lower() != ".png":
         raise typer.BadParameter(f"--plot: {plot} must end in .png.")
     first, last = _day(start, "--start"), _day(end, "--end")
+    if first is not None and last is not None and last < first:
+        raise typer.BadParameter(f"--end: {last} is before --start, {first}.")
     from streaming.analytics.sources import from_files
     from streaming.feeds.instruments import load_instruments
     from streaming.runtimes.run_source import from_run
+    from streaming.settings import load_settings
 
-    held = _settings(
-        settings,
-        {
-            "metrics.timezone": ("--tz", tz),
-            "metrics.daysPerYear": ("--days-per-year", days_per_year),
-        },
+    given = {
+        "metrics.timezone": ("--tz", tz),
+        "metrics.daysPerYear": ("--days-per-year", days_per_year),
+    }
+    held = load_settings(
+        settings, options={key: one for key, one in given.items() if one[1] is not None}
     )
     listed = load_instruments(instruments or held.instruments.file)
     source = from_run(lake, run) if run and lake else from_files(matches or [], lake)
@@ -116,19 +118,6 @@ def metrics(
     else:
         _print_tables(reports)
         _say_refused(source)
-
-
-def _settings(path: Path | None, options: "dict[str, tuple[str, str | None]]") -> "Settings":
-    """Load the settings; an option is the last word on its own, and wrong use if it is bad."""
-    from streaming.errors import SettingsError
-    from streaming.settings import load_settings
-
-    chosen = {key: one for key, one in options.items() if one[1] is not None}
-    try:
-        return load_settings(path, options=chosen)
-    except SettingsError as error:
-        load_settings(path)  # what is wrong without the options as well is not their fault
-        raise typer.BadParameter(str(error)) from error
 
 
 def _day(text: str | None, option: str) -> date | None:

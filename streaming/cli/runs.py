@@ -1,6 +1,7 @@
 """`trading runs`: the runs in a lake, what defines each, and several side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,9 @@ from streaming.cli.output import JsonFlag, print_json, print_table
 
 if TYPE_CHECKING:
     from streaming.runtimes.runs import Run
+
+
+_MS_US = 1000
 
 
 def register(app: typer.Typer) -> None:
@@ -105,10 +109,52 @@ def _print_definitions(found: "Sequence[Run]", *, only_differing: bool) -> None:
     print_table(title, ["", *(run.label for run in found)], lines)
 
 
+def _shown_rules(rules: dict[str, int]) -> dict[str, str]:
+    """Give an account's rules (`streaming.rules.holdings.Rules`) as the settings say them."""
+    from streaming.rules.fills import RATE_PER_BPS
+    from streaming.rules.money import money_text
+    from streaming.rules.sizing import NO_LIMIT
+
+    def flag(value: int) -> str:
+        return "true" if value else "false"
+
+    def scope(per_strategy: int) -> str:
+        return "account+strategy" if per_strategy else "account"
+
+    def limit(amount: int) -> str:
+        return "none" if amount == NO_LIMIT else money_text(amount)
+
+    def decimal(divisor: int) -> Callable[[int], str]:
+        return lambda value: f"{(Decimal(value) / divisor).normalize():f}"
+
+    # The limits are settings in multiples of the capital; what defines the run is the amount.
+    words: dict[str, tuple[str, Callable[[int], str]]] = {
+        "max_open": ("tradepicker.maxOpenPositions", str),
+        "sell_requires_long": ("tradepicker.sellRequiresLong", flag),
+        "reserve_on_open": ("tradepicker.reserveOnOpen", flag),
+        "ttl": ("tradepicker.reservationTtlMs", decimal(_MS_US)),
+        "gate_per_strategy": ("tradepicker.key", scope),
+        "capital": ("account.capital", money_text),
+        "order_limit": ("limits.perOrder, amount", limit),
+        "symbol_limit": ("limits.perSymbol, amount", limit),
+        "gross_limit": ("limits.gross, amount", limit),
+        "slippage": ("costs.slippageBps", decimal(RATE_PER_BPS)),
+        "fee_rate": ("costs.feeBps", decimal(RATE_PER_BPS)),
+    }
+    shown = {}
+    for name, value in rules.items():
+        # A run of another version may have others.
+        setting, text = words.get(name, (f"account.{name}", str))
+        shown[setting] = text(value)
+    return shown
+
+
 def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, one in value.items():
-        if isinstance(one, dict):
+        if key == "account":
+            found |= _shown_rules(one)
+        elif isinstance(one, dict):
             found |= _flat(one, f"{prefix}{key}.")
         elif key == "strategies":
             for strategy in one:

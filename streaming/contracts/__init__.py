@@ -45,7 +45,7 @@ from streaming.contracts.signals import (
 from streaming.contracts.sqlite import sqlite_ddl
 from streaming.contracts.table import Table
 from streaming.contracts.validation import Validated, validate
-from streaming.errors import ContractError
+from streaming.errors import SettingsError
 
 TABLES: dict[str, Table] = {
     table.name: table
@@ -79,13 +79,13 @@ def table_named(name: str) -> Table:
 
     Raises
     ------
-    ContractError
+    SettingsError
         There is none; the message names the nearest.
     """
     if name not in TABLES:
         near = get_close_matches(name, TABLES, 3)
         hint = f"did you mean {', '.join(near)}?" if near else "`trading tables` lists them."
-        raise ContractError(f"There is no table {name!r}: {hint}")
+        raise SettingsError(f"There is no table {name!r}: {hint}")
     return TABLES[name]
 
 

@@ -17,7 +17,7 @@ from streaming.contracts import (
     arrow_schema,
     empty_table,
 )
-from streaming.errors import LakeError, RunError
+from streaming.errors import LakeError, RunError, SettingsError
 from streaming.lake import Lake, atomic_file
 
 RUNS = "runs"
@@ -179,7 +179,9 @@ def give_name(lake: Lake, name: str, run: str) -> None:
     Raises
     ------
     RunError
-        If the name stands for another run, or cannot be a name.
+        If the name stands for another run.
+    SettingsError
+        If it cannot be a name.
     """
     with lake.writing(RUNS):
         check_name(lake, name, run)
@@ -193,12 +195,12 @@ def check_name(lake: Lake, name: str, run: str) -> None:
     """Refuse a name that stands for another run already, or cannot be one."""
     plain = name.isprintable() and name == name.strip() and not any(c in name for c in "/\\")
     if not plain or not 0 < len(name.encode()) <= _LONGEST or name.startswith("."):
-        raise RunError(
+        raise SettingsError(
             f"Run name {name!r}: must be a plain name of up to {_LONGEST} bytes, without slashes, "
             "a leading dot or blanks around it."
         )
     if name != run and _RUN_ID.fullmatch(name):
-        raise RunError(f"Run name {name!r}: looks like a runId. Choose another name.")
+        raise SettingsError(f"Run name {name!r}: looks like a runId. Choose another name.")
     taken = _names(lake).get(name)
     if taken is not None and taken != run:
         raise RunError(

@@ -25,7 +25,7 @@ from analytics.books import (
 )
 from streaming.analytics import MatchArrays, equity_metrics, figures_from_matches
 from streaming.analytics.prices import SeriesPrices
-from streaming.errors import SettingsError
+from streaming.errors import SettingsError, SourceError
 
 
 def days_of(start, end):
@@ -130,7 +130,7 @@ def test_groups_that_never_traded_are_reported_when_named():
 
 
 def test_no_matches_and_no_window_is_an_error():
-    with pytest.raises(SettingsError, match="the window must be stated"):
+    with pytest.raises(SourceError, match="the window must be stated"):
         equity_metrics(match_table([]))
     assert equity_metrics(match_table([]), start=START, end=END) == []
 
@@ -148,7 +148,7 @@ def test_an_unknown_grouping_is_refused_by_name():
 
 def test_lots_cannot_be_given_to_one_of_several_runs():
     matches = match_table([a_match(), a_match(runId="q")])
-    with pytest.raises(SettingsError, match="one run at a time"):
+    with pytest.raises(SourceError, match="one run at a time"):
         equity_metrics(matches, by="run", open_lots=lot_table([a_lot()]))
 
 

@@ -16,7 +16,7 @@ from streaming.analytics.plot.panels import apart, fitting, month_sums
 from streaming.analytics.plot.scoreboard import scoreboard
 from streaming.analytics.plot.theme import compact, signless_zero, themed
 from streaming.analytics.prices import SeriesPrices
-from streaming.errors import LakeError, SettingsError
+from streaming.errors import LakeError, SourceError
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -145,7 +145,7 @@ def test_no_date_and_no_version_is_written():
 
 
 def test_a_picture_of_nothing_is_an_error(tmp_path):
-    with pytest.raises(SettingsError, match="nothing to draw"):
+    with pytest.raises(SourceError, match="nothing to draw"):
         save_png([], tmp_path / "none.png")
     assert list(tmp_path.iterdir()) == []
 

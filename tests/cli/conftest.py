@@ -1,6 +1,5 @@
 """The command line as a function, and a small lake to use it on."""
 
-import signal
 import sys
 
 import pytest
@@ -31,7 +30,6 @@ def trading(monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("TERMINAL_WIDTH", "200")
-    before = signal.getsignal(signal.SIGTERM)
 
     def run(*words: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["trading", *map(str, words)])
@@ -40,5 +38,4 @@ def trading(monkeypatch, capsys, tmp_path):
         output, errors = capsys.readouterr()
         return int(end.value.code or 0), output, errors
 
-    yield run
-    signal.signal(signal.SIGTERM, before)
+    return run

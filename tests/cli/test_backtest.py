@@ -165,23 +165,9 @@ class TestFailures:
     @pytest.mark.parametrize(
         ("words", "told"),
         [
-            (["--strategies", "ema_crss"], "no strategy 'ema_crss'. Did you mean ema_cross"),
-            (["--strategies", ","], "No strategy is named"),
-            (["--strategies", ""], "No strategy is named"),
             (["--symbols", "ANTS"], "no prices of symbol 'ANTS'. Near: ANT"),
-            (["--param", "ema_crss.fast=3"], "no strategy 'ema_crss'"),
-            (["--param", "ema_cross.fst=3"], "no parameter 'fst'. Did you mean fast"),
-            (["--param", "ema_cross.fast=-3"], "fast = -3"),
-            (["--strategies", "sma_cross", "--param", "ema_cross.fast=3"], "does not take part"),
-            (["--capital", "-5"], "--capital"),
-            (["--capital", "plenty"], "--capital"),
-            (["--fee-bps", "nan"], "--fee-bps"),
-            (["--slippage-bps", "10001"], "--slippage-bps"),
             (["--resume", "nothing"], "has no run 'nothing'"),
-            (["--run-id", "a/b"], "Run name 'a/b'"),
             (["--start", "2031-01-01"], "has no prices between 2031-01-01"),
-            (["--start", "2024-01-23", "--end", "2024-01-22"], "end is not after its start"),
-            (["--settings", "nowhere.toml"], "nowhere.toml"),
             (["--instruments", "nowhere.csv"], "nowhere.csv"),
             (["--signals", "nowhere.csv"], "nowhere.csv"),
         ],
@@ -219,7 +205,7 @@ class TestFailures:
 
 
 class TestWrongUse:
-    """Exit 2: the words themselves are wrong."""
+    """Exit 2: the words themselves are wrong, or what they ask for cannot be meant."""
 
     @pytest.mark.parametrize(
         ("words", "told"),
@@ -247,6 +233,40 @@ class TestWrongUse:
         code, output, errors = trading(*words)
         assert (code, output) == (2, "")
         assert told in errors
+
+    @pytest.mark.parametrize(
+        ("words", "told"),
+        [
+            (["--strategies", "ema_crss"], "no strategy 'ema_crss'. Did you mean ema_cross"),
+            (["--strategies", ","], "No strategy is named"),
+            (["--strategies", ""], "No strategy is named"),
+            (["--param", "ema_crss.fast=3"], "no strategy 'ema_crss'"),
+            (["--param", "ema_cross.fst=3"], "no parameter 'fst'. Did you mean fast"),
+            (["--param", "ema_cross.fast=-3"], "fast = -3"),
+            (["--strategies", "sma_cross", "--param", "ema_cross.fast=3"], "does not take part"),
+            (["--capital", "-5"], "--capital"),
+            (["--capital", "plenty"], "--capital"),
+            (["--fee-bps", "nan"], "--fee-bps"),
+            (["--slippage-bps", "10001"], "--slippage-bps"),
+            (["--run-id", "a/b"], "Run name 'a/b'"),
+            (["--start", "2024-01-23", "--end", "2024-01-22"], "end is not after its start"),
+            (["--settings", "nowhere.toml"], "nowhere.toml"),
+        ],
+    )
+    def test_what_cannot_be_meant_is_named(self, trading, lake, words, told):
+        code, output, errors = trading("backtest", "--lake", lake.root, *words)
+        assert (code, output) == (2, "")
+        assert errors.startswith("error: ")
+        assert told in errors
+
+    def test_settings_of_the_file_and_the_environment_too(self, trading, lake, monkeypatch):
+        Path("settings.toml").write_text("[costs]\nfeeBps = -1\n")
+        code, _, errors = trading("backtest", "--lake", lake.root)
+        assert code == 2
+        assert "settings.toml, line 2" in errors
+        Path("settings.toml").unlink()
+        monkeypatch.setenv("TRADING__COSTS__FEEBPS", "-1")
+        assert trading("backtest", "--lake", lake.root)[0] == 2
 
     @pytest.mark.parametrize("command", STEMS)
     def test_help(self, trading, command):

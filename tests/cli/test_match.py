@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 import zipfile
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from streaming.cli import main
 from streaming.cli import match as command
 from streaming.contracts import TABLES, arrow_schema
 from streaming.errors import ContractError, LakeError, SettingsError, SourceError, TradingError
@@ -56,12 +58,8 @@ def trading(*args: object, fails: type[TradingError] | None = None):
     app = typer.Typer()
     command.register(app)
     app.command("other")(lambda: None)  # with one command alone typer would not take its name
-    handler = signal.getsignal(signal.SIGTERM)
-    try:
-        wide = {"COLUMNS": "250", "TERMINAL_WIDTH": "250"}
-        result = CliRunner().invoke(app, ["match", *map(str, args)], env=wide)
-    finally:
-        signal.signal(signal.SIGTERM, handler)
+    wide = {"COLUMNS": "250", "TERMINAL_WIDTH": "250"}
+    result = CliRunner().invoke(app, ["match", *map(str, args)], env=wide)
     if fails is not None:
         assert isinstance(result.exception, fails), result.exception
         return str(result.exception)
@@ -329,7 +327,8 @@ def test_the_folder_may_hold_other_files(tmp_path, fills):
     assert len(read(tmp_path, MATCHES)) == 1
 
 
-def test_a_stop_while_writing_leaves_what_was_there(tmp_path, fills, monkeypatch):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_stop_while_writing_leaves_what_was_there(tmp_path, fills, monkeypatch, number):
     out = tmp_path / "out"
     trading(fills, "--out", out)
     before = content(out)
@@ -339,12 +338,15 @@ def test_a_stop_while_writing_leaves_what_was_there(tmp_path, fills, monkeypatch
     def stopped(*args, **options):
         calls.append(args)
         if len(calls) == 3:
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
         written(*args, **options)
 
     monkeypatch.setattr(match_files.pq, "write_table", stopped)
-    code, _, _ = trading(write(tmp_path / "other.csv", FILLS[:1]), "--out", out)
-    assert code == 143
+    other = write(tmp_path / "other.csv", FILLS[:1])
+    monkeypatch.setattr(sys, "argv", ["trading", "match", str(other), "--out", str(out)])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 128 + number
     assert content(out) == before
 
 

@@ -29,7 +29,7 @@ def trading(*args):
     wide = {"COLUMNS": "200", "TERMINAL_WIDTH": "200"}
     result = CliRunner().invoke(app, ["metrics", *map(str, args)], env=wide)
     if isinstance(result.exception, TradingError):
-        return 1, result.stdout, str(result.exception)
+        return result.exception.exit_code, result.stdout, str(result.exception)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result.exit_code, result.stdout, result.stderr
@@ -198,6 +198,7 @@ def test_point_values_come_from_the_instruments_file(tmp_path):
         (["m.parquet", "--by", "venue"], "venue"),
         (["m.parquet", "--tz", "Mars/Phobos"], "option --tz"),
         (["m.parquet", "--days-per-year", "0"], "option --days-per-year"),
+        (["m.parquet", "--start", "2014-01-01", "--end", "2013-01-01"], "is before --start"),
     ],
 )
 def test_wrong_use_exits_with_2(words, says):
@@ -207,10 +208,11 @@ def test_wrong_use_exits_with_2(words, says):
     assert "environment" not in err
 
 
-def test_a_setting_that_is_wrong_without_the_options_is_no_wrong_use(file, monkeypatch):
+def test_a_setting_that_is_wrong_without_the_options_is_named_as_well(file, monkeypatch):
     monkeypatch.setenv("TRADING__METRICS__TIMEZONE", "Mars/Phobos")
     code, _, err = trading(file, "--days-per-year", "0")
-    assert code == 1
+    assert code == 2
+    assert "option --days-per-year" in err
     assert "environment variable TRADING__METRICS__TIMEZONE" in err
     assert trading(file, "--tz", "UTC")[0] == 0  # the option is the last word
 
@@ -218,7 +220,6 @@ def test_a_setting_that_is_wrong_without_the_options_is_no_wrong_use(file, monke
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--capital", "-1"], "capital must be a positive amount"),
         (["--start", "2014-01-01"], "ends (2013-10-30) before it starts (2014-01-01)"),
         (["--lake", "nowhere"], "nowhere: there is no such folder"),
         (["--instruments", "none.csv"], "none.csv"),
@@ -228,6 +229,12 @@ def test_what_cannot_be_done_exits_with_1_and_says_why(file, words, says):
     code, _, err = trading(file, *words)
     assert code == 1
     assert says in err
+
+
+def test_a_capital_that_is_none_is_wrong_use(file):
+    code, _, err = trading(file, "--capital", "-1")
+    assert code == 2
+    assert "capital must be a positive amount" in err
 
 
 def test_a_missing_file_exits_with_1(tmp_path):
@@ -258,7 +265,8 @@ def test_the_script_is_the_same_as_the_command(file, monkeypatch, capsys):
 
 
 def test_the_script_exits_with_1_and_2_like_the_command(file, monkeypatch, capsys):
+    assert run_script(monkeypatch, capsys, "nowhere.parquet")[0] == 1
     code, _, err = run_script(monkeypatch, capsys, file, "--capital", "0")
-    assert code == 1
+    assert code == 2
     assert err.startswith("error: capital must be a positive amount")
     assert run_script(monkeypatch, capsys)[0] == 2

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from streaming.rules.holdings import Rules
+
 from .words import as_json
 
 NAMES = "ema_cross,roc_momentum"
@@ -41,14 +43,49 @@ class TestRuns:
     def test_one_of_them_with_what_defines_it(self, trading, own_lake, two):
         code, output, _ = trading("runs", "--lake", own_lake.root, "dear")
         assert code == 0
-        for word in ("What defines it", "account.fee_rate", "50000", "strategy ema_cross", "fast="):
+        for word in ("What defines it", "strategy ema_cross", "fast="):
             assert word in output
         assert as_json(trading("runs", "--lake", own_lake.root, "dear", "--json")) == [two[1]]
+
+    def test_amounts_are_decimals_under_the_settings_names(self, trading, own_lake):
+        given = {
+            "TRADEPICKER__MAXOPENPOSITIONS": "5",
+            "TRADEPICKER__SELLREQUIRESLONG": "false",
+            "TRADEPICKER__RESERVATIONTTLMS": "90000",
+            "TRADEPICKER__KEY": "account+strategy",
+            "LIMITS__PERORDER": "0.5",
+            "LIMITS__GROSS": "9999999999",
+        }
+        words = ("backtest", "--lake", own_lake.root, "--strategies", "ema_cross", "--run-id", "x")
+        costs = ("--capital", "12345.67890001", "--fee-bps", "1.0001", "--slippage-bps", "20")
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in given.items():
+                patch.setenv(f"TRADING__{name}", value)
+            assert trading(*words, *costs)[0] == 0
+        _, output, _ = trading("runs", "--lake", own_lake.root, "x")
+        lines = [line.strip("│ ").split("│") for line in output.splitlines() if "│" in line]
+        shown = {line[0].strip(): line[1].strip() for line in lines if len(line) == 2}
+        rules = {
+            "tradepicker.maxOpenPositions": "5",
+            "tradepicker.sellRequiresLong": "false",
+            "tradepicker.reserveOnOpen": "true",
+            "tradepicker.reservationTtlMs": "90000",
+            "tradepicker.key": "account+strategy",
+            "account.capital": "12345.67890001",
+            "limits.perOrder, amount": "6172.83945",
+            "limits.perSymbol, amount": "12345.67890001",
+            "limits.gross, amount": "none",
+            "costs.slippageBps": "20",
+            "costs.feeBps": "1.0001",
+        }
+        assert {name: shown[name] for name in rules} == rules
+        assert not {name for name in shown if name.startswith("account.")} - rules.keys()
+        assert len(rules) == len(Rules._fields)
 
     def test_two_of_them_side_by_side(self, trading, own_lake, two):
         code, output, _ = trading("runs", "--lake", own_lake.root, "both", two[1]["runId"][:10])
         assert code == 0
-        for word in ("Side by side", "What differs", "account.fee_rate", "both", "dear"):
+        for word in ("Side by side", "What differs", "costs.feeBps", "both", "dear"):
             assert word in output
         assert "account.capital" not in output
         found = as_json(trading("runs", "--lake", own_lake.root, "both", "dear", "--json"))

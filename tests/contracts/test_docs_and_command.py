@@ -16,7 +16,7 @@ from streaming.contracts import (
     table_named,
     tables_markdown,
 )
-from streaming.errors import ContractError
+from streaming.errors import SettingsError
 
 PAGE = Path(__file__).parents[2] / "docs" / "tables.md"
 
@@ -93,9 +93,9 @@ def test_definitions_come_as_json():
 
 
 def test_an_unknown_table_is_an_error_that_names_the_nearest():
-    with pytest.raises(ContractError, match="There is no table 'price_history': did you mean"):
+    with pytest.raises(SettingsError, match="There is no table 'price_history': did you mean"):
         run("price_history")
-    with pytest.raises(ContractError, match="`trading tables` lists them"):
+    with pytest.raises(SettingsError, match="`trading tables` lists them"):
         table_named("zzz")
     assert table_named("price_1m_history") is PRICE_1M_HISTORY
 

@@ -131,7 +131,7 @@ def test_a_stopped_process_leaves_nothing(lake):
     assert process.stdout.readline() == "slice\n", process.stderr.read()
     process.send_signal(signal.SIGTERM)
     output, errors = process.communicate(timeout=60)
-    assert process.returncode == 1, errors
+    assert process.returncode == 128 + signal.SIGTERM, errors
     assert errors == "error: Stopped.\n"
     assert output == ""
     assert_nothing_is_there(lake)

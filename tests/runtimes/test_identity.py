@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from streaming.errors import RunError, SettingsError
+from streaming.errors import SettingsError
 from streaming.jobs.strategies import make
 from streaming.lake import Lake
 from streaming.rules.money import SCALE
@@ -264,7 +264,7 @@ def test_matches_name_their_run(own_lake):
 
 class TestRequests:
     def test_no_symbol_is_refused(self):
-        with pytest.raises(RunError, match="No symbol is named"):
+        with pytest.raises(SettingsError, match="No symbol is named"):
             request("ema_cross", symbols=())
 
     def test_no_strategy_or_one_twice_is_refused(self):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from streaming.errors import LakeError, RunError
+from streaming.errors import LakeError, RunError, SettingsError
 from streaming.lake import Lake
 from streaming.runtimes.runs import find_run, runs
 
@@ -49,7 +49,7 @@ class TestNames:
         "name", ["", " x", "a/b", "a\\b", "..", ".x", "a\nb", "a\0b", "x" * 300, "0" * 20]
     )
     def test_a_name_that_cannot_be_one_is_refused_before_the_work(self, own_lake, name):
-        with pytest.raises(RunError, match="Run name"):
+        with pytest.raises(SettingsError, match="Run name"):
             run(own_lake, "ema_cross", name=name)
         assert runs(own_lake) == []
 

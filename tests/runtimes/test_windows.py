@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from streaming.errors import RunError, StateError
+from streaming.errors import RunError, SettingsError, StateError
 from streaming.jobs.price_rows import rows_of_bars
 from streaming.lake import Lake
 from streaming.rules.bars import MINUTE_US
@@ -255,7 +255,7 @@ class TestRefused:
             run(lake, "ema_cross", start=us("2025-01-01"))
         with pytest.raises(RunError, match="has no prices between"):
             run(lake, "ema_cross", end=us("2020-01-01"))
-        with pytest.raises(RunError, match="not after its start"):
+        with pytest.raises(SettingsError, match="not after its start"):
             request("ema_cross", start=START, end=START)
 
     def test_a_symbol_outside_the_instruments_file(self, lake):

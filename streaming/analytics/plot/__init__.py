@@ -10,7 +10,7 @@ from io import BytesIO
 from pathlib import Path
 
 from streaming.analytics.equity import EquityReport
-from streaming.errors import LakeError, SettingsError
+from streaming.errors import LakeError, SourceError
 
 DPI = 120
 
@@ -33,7 +33,7 @@ def png(reports: Sequence[EquityReport], accounts: int | None = None) -> bytes:
 
     Raises
     ------
-    SettingsError
+    SourceError
         If there is no report.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -43,7 +43,7 @@ def png(reports: Sequence[EquityReport], accounts: int | None = None) -> bytes:
     from streaming.analytics.plot.theme import themed
 
     if not reports:
-        raise SettingsError("there is nothing to draw: no group has a match in the window.")
+        raise SourceError("there is nothing to draw: no group has a match in the window.")
     with themed():
         figure = page(reports[0]) if len(reports) == 1 else scoreboard(reports, accounts)
         FigureCanvasAgg(figure)
@@ -58,7 +58,7 @@ def save_png(reports: Sequence[EquityReport], path: Path, accounts: int | None =
 
     Raises
     ------
-    SettingsError
+    SourceError
         If there is no report.
     LakeError
         If the file cannot be written.

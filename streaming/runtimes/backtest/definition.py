@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from streaming.errors import RunError, SettingsError, SourceError
+from streaming.errors import SettingsError, SourceError
 from streaming.instruments import Instruments
 from streaming.jobs.strategies.base import Strategy
 from streaming.lake import DayInfo
@@ -96,9 +96,9 @@ class BacktestRequest:
         if self.layout not in LAYOUTS:
             raise SettingsError(f"Account layout {self.layout!r}: must be one of {LAYOUTS}.")
         if self.start is not None and self.end is not None and self.end <= self.start:
-            raise RunError("The window's end is not after its start.")
+            raise SettingsError("The window's end is not after its start.")
         if self.symbols is not None and not self.symbols:
-            raise RunError("No symbol is named. Name some, or None for all that the lake has.")
+            raise SettingsError("No symbol is named. Name some, or None for all that the lake has.")
         if self.weights is not None and self.layout != "shared":
             raise SettingsError("Weights are for the shared account; alone, each weighs 1.")
         if self.roster is not None and self.signals is None:
