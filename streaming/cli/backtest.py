@@ -81,6 +81,12 @@ def backtest(
     resume: Annotated[
         str | None, typer.Option(metavar="RUN", help="Go on from the state that this run saved.")
     ] = None,
+    rows_after: Annotated[
+        str | None,
+        typer.Option(
+            metavar="T", help="Trade from --start on, but keep the rows after this time alone."
+        ),
+    ] = None,
     final_unrealized: Annotated[
         bool, typer.Option("--final-unrealized", help="Add the snapshot at the last prices.")
     ] = False,
@@ -98,6 +104,10 @@ def backtest(
     The same inputs, parameters and code make the same run: it is computed
     once and given back after that. Look at it with `trading runs` and
     `trading metrics --run`.
+
+    With --rows-after a run is a window of one continuous backtest: it goes on from
+    the newest earlier window that is there, and windows made in any order have the
+    rows that one run over all of them has.
 
     In a shared account each of n strategies weighs 1/n. With --signals, n counts
     those that the file has signals of, unless --strategies names the roster.
@@ -131,6 +141,7 @@ def backtest(
         signals=signals,
         roster=_roster(strategies) if signals and strategies is not None else None,
         resume=resume,
+        rows_after=to_micros(rows_after, "--rows-after"),
         name=run_id,
         trace=trace,
         final_unrealized=final_unrealized or held.backtest.final_unrealized,

@@ -181,7 +181,7 @@ class Account:
         count = len(signals.ts)
         orders = count + len(self.waiting)
         self.lots.reserve(orders)
-        waiting = np.empty(orders + 1, ORDER)
+        waiting = np.empty(orders, ORDER)
         waiting[: len(self.waiting)] = self.waiting
         counts = np.zeros(6, np.int64)
         counts[WAITING] = len(self.waiting)

@@ -108,6 +108,16 @@ class TestBacktest:
         assert len(rows) == found["rows"]["unrealized_pnl_latest"] > 0
         assert {row["currentPrice"] > 0 for row in rows} == {True}
 
+    def test_a_window_of_the_whole_backtest_has_its_rows(self, trading, own_lake):
+        words = ("backtest", "--lake", own_lake.root, "--strategies", NAMES, "--json")
+        edge, matches = "2024-01-22T08:00", "trade_match_history"
+        late = as_json(trading(*words, "--rows-after", edge))
+        early = as_json(trading(*words, "--end", edge))
+        whole = as_json(trading(*words))
+        assert late["definition"]["rowsAfter"] == f"{edge}:00Z"
+        assert late["rows"][matches] > 0
+        assert early["rows"][matches] + late["rows"][matches] == whole["rows"][matches]
+
     def test_windows_resume_one_another(self, trading, own_lake):
         words = ("backtest", "--lake", own_lake.root, "--strategies", NAMES, "--json")
         whole = as_json(trading(*words))

@@ -16,7 +16,7 @@ from streaming.errors import MoneyError, StateError
 from streaming.rules.fifo import exposure
 from streaming.rules.lot_books import LotBooks
 from streaming.rules.matching import match_fills
-from streaming.rules.money import OVERFLOW
+from streaming.rules.money import MOST_FEE, OVERFLOW
 
 
 @st.composite
@@ -192,6 +192,15 @@ def match_id(feed, sign):
 
     first, third = (int(h) * 2**64 + int(low) for h, low in (feed.ids[0], feed.ids[2]))
     return divmod(mix(first, third) if sign > 0 else mix(third, first), 2**64)
+
+
+@pytest.mark.parametrize("fee", [MOST_FEE, -MOST_FEE])
+@pytest.mark.parametrize("wrong", [[0, 1], [1], [1, 2]])
+def test_the_first_fee_that_two_of_do_not_fit_is_named(fee, wrong):
+    fills = [Fill(at, (-1) ** at, 1, fee if at in wrong else 7) for at in range(3)]
+    feed = Feed([FillCase(SCALE, fills)])
+    with pytest.raises(MoneyError, match=f"Fill {wrong[0]} "):
+        feed.match(feed.books())
 
 
 @pytest.mark.parametrize("fee", [LIMIT - 1, 1 - LIMIT])

@@ -57,6 +57,11 @@ def test_value_rounds_ties_to_even(half, sign):
     assert money.value(sign * (2 * half + 1), SCALE // 2, SCALE) == sign * (half + half % 2)
 
 
+def test_a_value_of_more_than_64_bits_does_not_come_back_as_its_low_ones():
+    # 2 x (2**62 + 2) x 2 = 2**64 + 8, all in 1e-8.
+    assert money.value(2 * money.SCALE, 2**62 + 2, 2 * money.SCALE) == money.OVERFLOW
+
+
 @given(FITTING, st.data())
 def test_a_share_is_the_part_of_the_whole_rounded_once(amount, data):
     whole = data.draw(st.integers(1, ORACLE_LIMIT - 1) | st.integers(1, 100))

@@ -215,6 +215,30 @@ def test_a_sale_of_the_dearest_notional_that_fits_goes_through():
     assert rows.matches[0][3] == units("9999999998.99999999")
 
 
+@pytest.mark.parametrize(("price", "fits"), [("8000000000", True), ("8333333333.5", False)])
+def test_a_fee_that_no_match_could_carry_is_refused(price, fits):
+    # 60 % of what one unit costs: up to 5e9, of which a match may carry two.
+    rules = replace(FREE, capital=units("1"), fee_bps=units("6000"))
+    case = small({"A": f"1 1 {price} {price}"}, (1, "s", "A", "BUY"), (3, "s", "A", "SELL"))
+    case = replace(case, settings=rules)
+    if fits:
+        assert len(run(case).matches) == 1
+        return
+    with pytest.raises(MoneyError):
+        Fast(case).advance(case.complete_to)
+
+
+def test_a_position_of_a_hundred_millionth_is_long_after_a_restart():
+    rules = replace(FREE, capital=1)
+    case = small({"A": "1 1 1 1"}, (1, "s", "A", "BUY"), (3, "s", "A", "SELL"), rules=rules)
+    fast = Fast(case)
+    fast.advance(case.bars["A"][2][0])
+    fast.restart()
+    fast.advance(case.complete_to)
+    assert fast.rows == expected(case)[0]
+    assert len(fast.rows.matches) == 1
+
+
 def test_a_position_is_added_to_up_to_what_fits():
     closes = {"A": "0.00000015 0.00000015 0.00000015"}
     rows = run(small(closes, (1, "s", "A", "BUY"), (2, "s", "A", "BUY")))

@@ -75,6 +75,8 @@ CHANGES = {
     "minimum": {"instruments": listed(ANT={"min_qty": 2}, BAT={}, COD={})},
     "tick": {"instruments": listed(ANT={"tick_size": 2}, BAT={}, COD={})},
     "point value": {"instruments": listed(ANT={"point_value": 2}, BAT={}, COD={})},
+    "rows after": {"rows_after": NOON},
+    "rows after another time": {"rows_after": NOON + 1},
     "weights": {"weights": HALVES},
     "other weights": {
         "weights": HALVES._replace(weight=np.array([[SCALE // 2, SCALE // 2]])),
@@ -100,7 +102,7 @@ def test_every_input_makes_another_run(lake):
 def test_every_field_of_a_request_is_known_here():
     """A field that is added must be told apart above, or be listed as one that changes no row."""
     told = {"settings", "strategies", "symbols", "start", "end", "layout", "instruments"}
-    told |= {"weights", "signals", "roster", "resume"}
+    told |= {"weights", "signals", "roster", "resume", "rows_after"}
     rows_do_not_depend_on = {"name", "trace", "final_unrealized", "threads"}
     names = {one.name for one in dataclasses.fields(BacktestRequest)}
     assert names == told | rows_do_not_depend_on

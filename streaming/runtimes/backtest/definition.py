@@ -66,6 +66,9 @@ class BacktestRequest:
         signals of, and those of the run that is resumed.
     resume
         runId or name of the run whose state to go on from.
+    rows_after
+        Microseconds UTC: trade from `start`, but keep the rows after this time alone. Windows
+        asked for like this are those of one backtest; see `continuing`.
     name
         A name to keep with the runId.
     trace
@@ -87,6 +90,7 @@ class BacktestRequest:
     signals: Path | None = None
     roster: tuple[str, ...] | None = None
     resume: str | None = None
+    rows_after: int | None = None
     name: str | None = None
     trace: bool = False
     final_unrealized: bool = False
@@ -101,11 +105,24 @@ class BacktestRequest:
             raise SettingsError("No symbol is named. Name some, or None for all that the lake has.")
         if self.weights is not None and self.layout != "shared":
             raise SettingsError("Weights are for the shared account; alone, each weighs 1.")
+        if self.rows_after is not None:
+            self._check_rows_after(self.rows_after)
         if self.roster is not None and self.signals is None:
             raise SettingsError("A roster is for recorded signals; strategies name themselves.")
         ids = [one.id for one in self.strategies]
         if self.signals is None and (not ids or len(set(ids)) != len(ids)):
             raise SettingsError(f"Strategies {ids}: name at least one, and none twice.")
+
+    def _check_rows_after(self, rows_after: int) -> None:
+        if self.resume is not None or self.signals is not None:
+            raise SettingsError(
+                "Rows after a time are of a backtest from prices, which finds by itself what to "
+                "go on from: leave out the run to resume, and recorded signals."
+            )
+        if self.end is not None and self.end <= rows_after:
+            raise SettingsError("The window's end is not after the time whose rows are kept.")
+        if self.start is not None and rows_after < self.start:
+            raise SettingsError("The rows kept cannot begin before the window's start.")
 
     @property
     def capital(self) -> int:

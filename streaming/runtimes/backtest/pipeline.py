@@ -99,7 +99,7 @@ class Pipeline:
         )
         self._last_ts = np.array([saved.closes.get(name, (0, 0))[1] for name in symbols], np.int64)
         zone = request.settings.metrics.timezone
-        start = window.begin if keep_after is None else window.start
+        start = window.begin if keep_after is None else keep_after
         self._tally = Tally(names, start, window.complete_to, zone, keep_after)
 
     def run(self, run: str, writer: RunWriter, progress: Progress | None) -> dict[str, Any]:

@@ -98,21 +98,27 @@ def resume(lake: Lake, request: BacktestRequest, symbols: list[str], days: list[
             f"{time_text(facts['complete_to'])}, which it ended with, were imported or changed "
             "since. Run its window again first."
         )
-    accounts, taking_part = read_states(run.folder, "accounts")
-    before = taking_part["strategies"]
-    if request.roster is not None and set(request.roster) != set(before):
+    saved = saved_by(run, states, facts)
+    if request.roster is not None and set(request.roster) != set(saved.strategies):
         raise RunError(
-            f"Run {run.label} cannot be resumed: its strategies are {', '.join(before)}, others "
-            "than are named now. Name these, or leave out --strategies."
+            f"Run {run.label} cannot be resumed: its strategies are "
+            f"{', '.join(saved.strategies)}, others than are named now. Name these, or leave out "
+            "--strategies."
         )
+    return saved
+
+
+def saved_by(run: Run, symbols: dict[str, bytes], facts: dict[str, Any]) -> Saved:
+    """Give what a run saved; `symbols` and `facts` are its symbols' states, read already."""
+    accounts, taking_part = read_states(run.folder, "accounts")
     return Saved(
         run.id,
         facts["complete_to"],
         facts["end"],
         accounts,
-        states,
+        symbols,
         {name: (close, ts) for name, (close, ts) in facts["closes"].items()},
-        before,
+        taking_part["strategies"],
     )
 
 

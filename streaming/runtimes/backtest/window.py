@@ -32,9 +32,15 @@ def symbols_of(lake: Lake, request: BacktestRequest, days: list[DayInfo]) -> lis
         If the lake or the instruments file lacks one.
     """
     known = {name for info in days for name in info.symbols}
+    end = request.end
+    before_end = {
+        name for info in days if end is None or info.first_ts <= end for name in info.symbols
+    }
     if not known:
         raise RunError(f"{lake.root}: has no prices. Import some with `trading import`.")
-    wanted = sorted(known) if request.symbols is None else sorted(set(request.symbols))
+    wanted = (
+        sorted(before_end or known) if request.symbols is None else sorted(set(request.symbols))
+    )
     for name in wanted:
         if name not in known:
             near = get_close_matches(name, known, 3)
