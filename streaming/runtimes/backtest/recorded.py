@@ -129,7 +129,14 @@ class _File(NamedTuple):
     def take(self, source: str, batch: RawBatch, before: int) -> None:
         """Check a batch, whose rows are numbered on from those of the members before."""
         contract = STRATEGY_SIGNAL_HISTORY
-        checked = validate(contract, batch.rows, source, first_row=0, naive_is_utc=True)
+        checked = validate(
+            contract,
+            batch.rows,
+            source,
+            first_row=0,
+            naive_is_utc=True,
+            not_text=batch.not_text,
+        )
         bad = checked.quarantine["rowNumber"].to_numpy()
         numbers = batch.number + before
         place = checked.quarantine.schema.get_field_index("rowNumber")
