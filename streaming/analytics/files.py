@@ -127,7 +127,7 @@ def _read(table: Table, files: Sequence[Path]) -> tuple[pa.Table, pa.Table, _Ori
     file_of, row_of = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     for number, path in enumerate(files):
         for batch in _batches(table, path):
-            checked = validate(table, batch.rows, str(path))
+            checked = validate(table, batch.rows, str(path), not_text=batch.not_text)
             # `validate` counts rows of the batch from 1; `number` holds their places in the file.
             bad = np.asarray(checked.quarantine["rowNumber"].to_numpy(), np.int64) - 1
             place = checked.quarantine.column_names.index("rowNumber")

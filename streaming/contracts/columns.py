@@ -49,6 +49,8 @@ class Column:
         The only texts allowed; empty: any.
     key : bool
         An identifier: no control characters, no blanks around it.
+    without : str
+        Letters that the identifier never has either.
     minute : bool
         The time lies on a whole minute.
     ahead : int
@@ -70,6 +72,7 @@ class Column:
     le: float | None = None
     one_of: tuple[str, ...] = ()
     key: bool = False
+    without: str = ""
     minute: bool = False
     ahead: int = AHEAD_US
 
@@ -80,11 +83,19 @@ class Column:
         return [(operator, bound) for operator, bound in every if bound is not None]
 
     @property
+    def never(self) -> str:
+        """Name the letters that the identifier is without."""
+        names = [one if one.isascii() else f"U+{ord(one):04X}" for one in self.without]
+        return alternatives(tuple(names))
+
+    @property
     def rule(self) -> str:
         """Say what a value must be, in the words of the docs page; "" where anything goes."""
         words = [f"{operator} {bound:g}" for operator, bound in self.bounds]
         if self.one_of:
             words.append(alternatives(self.one_of))
+        if self.without:
+            words.append(f"without {self.never}")
         if self.minute:
             words.append("on a whole minute")
         return ", ".join(words)
@@ -95,9 +106,9 @@ def alternatives(words: tuple[str, ...]) -> str:
     return " or ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
-def key(name: str, description: str) -> Column:
+def key(name: str, description: str, *, without: str = "") -> Column:
     """Describe an identifier: a text by which rows are found and joined."""
-    return Column(name, Type.TEXT, description, key=True)
+    return Column(name, Type.TEXT, description, key=True, without=without)
 
 
 def text(name: str, description: str, *, nullable: bool = False) -> Column:

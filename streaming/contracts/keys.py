@@ -5,7 +5,9 @@ from streaming.rules.timeframes import TIMEFRAMES
 
 ACCOUNT = key("accountId", "account; paper accounts are paper:<account>, backtests bt:<name>")
 STRATEGY = key("strategyId", "strategy that decided; UNATTRIBUTED for fills of unknown orders")
-SYMBOL = key("symbol", "instrument")
+# No market has them in a symbol; a quote that was misread leaves the one, a wrong encoding the
+# other.
+SYMBOL = key("symbol", "instrument", without='"\ufffd')
 TIMEFRAME = one_of("timeframe", list(TIMEFRAMES), "length of the bar")
 
 POSITION_KEY: tuple[Column, ...] = (ACCOUNT, STRATEGY, SYMBOL)

@@ -4,8 +4,9 @@ No row is lost: rows in = good + quarantine. Whole columns are checked at once; 
 that fail cost Python time. Whether rows are unique is not asked here.
 """
 
+import re
 import time as clock
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
@@ -20,7 +21,7 @@ from streaming.contracts.columns import Column, Type, alternatives
 from streaming.contracts.quarantine import json_cells, quarantine_rows, shown
 from streaming.contracts.rowrules import BROKEN, HOLDS, RowRule
 from streaming.contracts.table import Table
-from streaming.contracts.words import NOT_A_FLAG, NOT_A_NUMBER, NOT_A_TIME
+from streaming.contracts.words import NOT_A_FLAG, NOT_A_NUMBER, NOT_A_TIME, NOT_TEXT
 from streaming.errors import ContractError
 from streaming.rules.bars import MINUTE_US
 from streaming.rules.money import SCALE
@@ -30,11 +31,13 @@ Row = Mapping[str, Any]
 Finding = tuple[Mask, Callable[[Row], str]]
 """Rows that break a rule, and what to say of such a row."""
 
+_CONTROL = "\x00-\x1f\x7f"
+
 _BLOCK = 1 << 18
 """Rows checked at a time: bounds the memory of what is computed on the way."""
 
 
-_QUOTED = (NOT_A_NUMBER, NOT_A_FLAG, NOT_A_TIME)
+_QUOTED = (NOT_A_NUMBER, NOT_A_FLAG, NOT_A_TIME, NOT_TEXT)
 """Findings about a cell that is not even of the kind: its text stands in quotes."""
 
 
@@ -56,6 +59,7 @@ def validate(
     *,
     now: int | None = None,
     naive_is_utc: bool = False,
+    not_text: Mapping[str, Sequence[int]] | None = None,
 ) -> Validated:
     """Split a batch into rows that keep the table's contract and rows that do not.
 
@@ -76,6 +80,8 @@ def validate(
         unless given. A time may be ahead of it by as much as its column says.
     naive_is_utc : bool
         Times without a zone are UTC; otherwise they are refused.
+    not_text : mapping, optional
+        By column, the rows (by place in the batch) whose text stands for bytes that are none.
 
     Returns
     -------
@@ -103,6 +109,10 @@ def validate(
                 column.name: _read(column, block, columns[column.name], naive_is_utc)
                 for column in table.columns
             }
+            for name, places in (not_text or {}).items():
+                if name in cells and table.column(name).type is Type.TEXT:
+                    here = [at - start for at in places if start <= at < start + _BLOCK]
+                    cells[name].refused.update(dict.fromkeys(here, NOT_TEXT))
         except ContractError as error:
             raise ContractError(f"{source}: {error} ({table.name}).") from None
         failed = _first_findings(_findings(table, cells, now), block.num_rows)
@@ -228,7 +238,12 @@ def _text_findings(column: Column, texts: Any) -> Iterator[tuple[Mask, str]]:
         yield mask(pc.equal(texts, pa.scalar(""))), "is empty"
     if column.key:
         # Identifiers are joined with control characters between them where they are hashed.
-        yield mask(pc.match_substring_regex(texts, "[\x00-\x1f\x7f]")), "has control characters"
+        wrong = mask(pc.match_substring_regex(texts, f"[{_CONTROL}{re.escape(column.without)}]"))
+        if wrong.any():
+            control = mask(pc.match_substring_regex(texts, f"[{_CONTROL}]"))
+            yield control, "has control characters"
+            if column.without:
+                yield wrong & ~control, f"has {column.never} in it, as none has"
         yield mask(pc.match_substring_regex(texts, "^ | $")), "has blanks around it"
 
 

@@ -19,6 +19,7 @@ NOT_FINITE = "is not finite"
 NOT_WHOLE = "is not a whole number"
 NOT_A_FLAG = "is not true or false"
 NOT_A_TIME = "is not a time"
+NOT_TEXT = "is not UTF-8"
 NO_ZONE = "has no time zone"
 TOO_FINE = "is finer than a microsecond"
 

@@ -199,7 +199,15 @@ class _Reader:
     def _symbols(self, rows: pa.Table, names: Columns, odd: list[int]) -> Any:
         if names.symbol is None:
             return pa.repeat(self._symbol or "", rows.num_rows)
-        texts = pc.utf8_trim_whitespace(rows.column(names.symbol).cast(pa.string()))
+        try:
+            texts = pc.utf8_trim_whitespace(rows.column(names.symbol).cast(pa.string()))
+        except pa.ArrowInvalid as error:
+            # Bytes that the file does not even call text.
+            raise SourceError(
+                f"{self._where}: column {names.symbol!r}, of type "
+                f"{rows.column(names.symbol).type}, holds bytes that are not UTF-8. Say which "
+                "symbol it is with --symbol and --columns symbol=, or write the column as text."
+            ) from error
         if odd:
             # Escaped bytes would be a symbol that nobody ever wrote.
             told = np.ones(rows.num_rows, np.bool_)

@@ -2,12 +2,14 @@
 
 What a file is, is told by its first bytes, not by its name: Parquet, CSV (comma, semicolon,
 tab or bar between the cells), either CSV also under gzip, bzip2 or zstd, or a zip of CSV
-files. Cells of a CSV stay exact text; an empty one is null. Memory follows the batch.
+files. Cells of a CSV stay exact text; an empty one is null. Bytes that are not UTF-8 are told
+and escaped, wherever text should be. Memory follows the batch.
 """
 
 import csv
 import hashlib
 import zipfile
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -23,6 +25,7 @@ from numpy.typing import NDArray
 
 from streaming.errors import SourceError
 from streaming.feeds.quotes import ClosedQuotes
+from streaming.feeds.utf8 import text_of_bytes, text_of_parquet
 
 # The reader of CSV keeps some thirty blocks ahead: this bounds its memory, near 128 MiB.
 BLOCK_BYTES = 1 << 22
@@ -191,11 +194,31 @@ class _ParquetRows:
         done = 0
         # A name met twice cannot be read by name; the mapping refuses it if it is needed.
         once = [name for name in self.columns if self.columns.count(name) == 1]
-        for batch in self._file.iter_batches(_BATCH_ROWS, columns=once, use_threads=False):
+        for batch in self._read(once):
             number = np.arange(done + 1, done + batch.num_rows + 1, dtype=np.int64)
             done += batch.num_rows
             part = done / self._file.metadata.num_rows
-            yield RawBatch(pa.Table.from_batches([batch]), number, [], part)
+            texts = [text_of_parquet(column) for column in batch.columns]
+            rows = pa.table([text for text, _ in texts], once)
+            odd = {name: at for name, (_, at) in zip(once, texts, strict=True) if at}
+            yield RawBatch(rows, number, [], part, odd)
+
+    def _read(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
+        try:
+            yield from self._file.iter_batches(_BATCH_ROWS, columns=columns, use_threads=False)
+        except pa.ArrowInvalid as error:
+            # Bytes of plain text come through and are looked at row by row, those of a
+            # dictionary do not.
+            if "UTF8" not in str(error) or not columns:
+                raise
+            if len(columns) == 1:
+                raise SourceError(
+                    f"{self._path}: column {columns[0]!r} holds bytes that are not UTF-8. Write it "
+                    "as plain text, without a dictionary, to have those rows quarantined alone."
+                ) from error
+            for name in columns:
+                deque(self._read([name]), 0)
+            raise
 
 
 class _CsvRows:
@@ -242,7 +265,7 @@ class _CsvRows:
                 number = np.setdiff1d(number, [line.number for line in lines], assume_unique=True)
                 done = upto
                 left_out = [line for line in left_out if line.number > upto]
-                texts = [_texts(column) for column in batch.columns]
+                texts = [text_of_bytes(column) for column in batch.columns]
                 rows = pa.table([text for text, _ in texts], self.columns)
                 odd = {
                     name: places
@@ -284,22 +307,6 @@ class _CsvRows:
             if "Empty CSV" in str(error) or "Could not skip" in str(error):
                 raise SourceError(f"{self._path}: has columns but no rows.") from error
             raise
-
-
-def _texts(cells: Any) -> tuple[Any, list[int]]:
-    """Read bytes as UTF-8; a cell that is none keeps its odd bytes as escapes, and is listed."""
-    try:
-        return cells.cast(pa.string()), []
-    except pa.ArrowInvalid:
-        texts: list[str | None] = []
-        odd = []
-        for at, cell in enumerate(cells.to_pylist()):
-            try:
-                texts.append(None if cell is None else cell.decode())
-            except UnicodeDecodeError:
-                texts.append(cell.decode(errors="backslashreplace"))
-                odd.append(at)
-        return pa.array(texts, pa.string()), odd
 
 
 def _rows_through(done: int, good: int, refused: list[int]) -> int:

@@ -216,6 +216,24 @@ def _flush(path: Path) -> None:
 
 
 @contextmanager
+def read_errors(path: Path) -> Iterator[None]:
+    """Turn what the system refuses on reading into a `LakeError`, or it would pass for writing.
+
+    What Arrow says of a file's content has no number, and goes through.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        why = error.strerror or str(error)
+        raise LakeError(
+            f"{path}: cannot be read ({why}). Nothing was changed; do the same again where the "
+            "file is there and may be read."
+        ) from error
+
+
+@contextmanager
 def disk_errors(path: Path, left: str = "Nothing of it was changed") -> Iterator[None]:
     """Turn what the disk refuses into a `LakeError` that says what became of `path`."""
     try:

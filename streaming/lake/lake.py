@@ -32,7 +32,7 @@ from streaming.jobs.price_rows import (
     stack,
 )
 from streaming.lake import prices
-from streaming.lake.atomic import disk_errors, sweep
+from streaming.lake.atomic import disk_errors, read_errors, sweep
 from streaming.lake.lock import WAIT_SECONDS, table_lock
 from streaming.lake.prices import DayInfo
 from streaming.lake.quarantine import read_quarantine, write_quarantine
@@ -107,14 +107,17 @@ class Lake:
         Raises
         ------
         LakeError
-            If a file is damaged.
+            If a file is damaged or cannot be read.
         """
         infos: dict[dt.date, tuple[tuple[int, int, int], DayInfo]] = {}
-        for day, path in self._day_files():
-            try:
-                stat = path.stat()
-            except FileNotFoundError:
-                continue
+        with read_errors(self._prices):
+            files = self._day_files()
+        for day, path in files:
+            with read_errors(path):
+                try:
+                    stat = path.stat()
+                except FileNotFoundError:
+                    continue
             stamp = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
             known = self._infos.get(day)
             info = known[1] if known and known[0] == stamp else prices.read_info(path)
@@ -155,7 +158,7 @@ class Lake:
         Raises
         ------
         LakeError
-            If a symbol is not in the lake, or a file is damaged.
+            If a symbol is not in the lake, or a file is damaged or cannot be read.
         """
         days = self.days()
         known = {name for info in days for name in info.symbols}

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from streaming.contracts import PRICE_1M_HISTORY, arrow_schema, money_values, time_values
 from streaming.errors import LakeError
 from streaming.jobs.price_rows import MONEY_COLUMNS, PriceRows, rows_of_table, table_of_rows
-from streaming.lake.atomic import atomic_file
+from streaming.lake.atomic import atomic_file, read_errors
 
 FILE = "bars.parquet"
 _FOOTER = "trading:bars"
@@ -252,10 +252,11 @@ def _info(path: Path, file: pq.ParquetFile) -> DayInfo:
 def _open(path: Path) -> Iterator[pq.ParquetFile]:
     """Open a file for reading; whatever its bytes make the reader say names the file."""
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False) as file:
+        with (
+            read_errors(path),
+            pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False) as file,
+        ):
             yield file
-    except FileNotFoundError:
-        raise
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, MemoryError) as error:
         raise LakeError(
             _damaged(path, str(error).splitlines()[0] if str(error) else "?")

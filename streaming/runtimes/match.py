@@ -232,7 +232,7 @@ def _rows(path: Path) -> Iterator[_Source]:
                 number = raw.number + before
                 refused = [line._replace(number=before + line.number) for line in raw.refused]
                 last = max([last, *number[-1:].tolist(), *(line.number for line in refused)])
-                batch = ReportBatch(raw.rows, path.name, number)
+                batch = ReportBatch(raw.rows, path.name, number, not_text=raw.not_text)
                 yield _Source(batch, refused, (at + raw.done) / len(members))
             before = last
     if before == 0:

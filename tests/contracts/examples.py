@@ -102,6 +102,9 @@ def _bad_texts(column: Column) -> Iterator[tuple[str, str | None, str]]:
             yield "empty", "", "'' is empty"
         if column.key:
             yield "control", "a\x1fb", "'a\x1fb' has control characters"
+            if column.without:
+                odd = f"a{column.without[0]}b"
+                yield "letter", odd, f"'{odd}' has {column.never} in it"
             yield "before", " a", "' a' has blanks around it"
             yield "behind", "a ", "'a ' has blanks around it"
     if column.type in (Type.MONEY, Type.DOUBLE, Type.INT):
@@ -200,6 +203,7 @@ def _naive_cell(column: Column, text: str | None) -> Any:
 def _naive_value(column: Column, text: str) -> Any:
     if column.type is Type.TEXT:
         bad = (column.one_of and text not in column.one_of) or (not column.nullable and not text)
+        bad = bad or any(letter in column.without for letter in text)
         if bad or (column.key and (text != text.strip() or any(ord(c) < 32 for c in text))):
             raise ValueError
         return text

@@ -1,5 +1,6 @@
 """A damaged file is an error that names it, never wrong bars; a full disk changes nothing."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -68,6 +69,21 @@ def test_another_programs_parquet_is_named(small):
     pq.write_table(pa.table({"a": [1]}), file)
     with pytest.raises(LakeError, match="is no file of bars that this program wrote"):
         Lake(root).days()
+
+
+@pytest.mark.parametrize("number", [2, 5, 13, 24])
+def test_a_file_that_cannot_be_read_is_not_called_damaged(small, monkeypatch, number):
+    root, file, _ = small
+    why = os.strerror(number)
+
+    def failing(path, **options):
+        raise OSError(number, why)
+
+    monkeypatch.setattr("streaming.lake.prices.pq.ParquetFile", failing)
+    with pytest.raises(LakeError) as error:
+        Lake(root).bars()
+    assert str(error.value).startswith(f"{file}: cannot be read ({why})")
+    assert "damaged" not in str(error.value)
 
 
 def test_a_file_in_the_folder_of_another_day_is_named(small):

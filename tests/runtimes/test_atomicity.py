@@ -17,7 +17,7 @@ import pytest
 
 from streaming.errors import LakeError, RunError
 from streaming.jobs.strategies.signals import signals_of
-from streaming.lake import Lake, atomic
+from streaming.lake import Lake, atomic, prices
 from streaming.runtimes.backtest import pipeline, run_backtest, slices, symbols
 from streaming.runtimes.backtest.store import RunWriter, new_run
 from streaming.runtimes.runs import runs
@@ -284,6 +284,38 @@ class TestDamagedLake:
         assert_nothing_is_there(lake)
         # Days before it are as good as they were.
         assert run(lake, STRATEGIES, end=us("2024-01-29"))
+
+    @pytest.mark.parametrize(
+        ("number", "why"),
+        [
+            (2, "No such file or directory"),
+            (5, "Input/output error"),
+            (13, "Permission denied"),
+            (24, "Too many open files"),
+            (28, "No space left on device"),
+        ],
+    )
+    def test_what_fails_on_reading_is_not_told_as_writing(self, tmp_path, monkeypatch, number, why):
+        """The bars of a later slice are read by a thread while the rows before are written."""
+        monkeypatch.setattr(slices, "MOST_ROWS", 700)
+        lake = lake_of(tmp_path, month_market(1, 16, 30))
+        opened = prices.pq.ParquetFile
+        lost = tmp_path / "price_1m_history" / "day=2024-01-30" / "bars.parquet"
+        readers = []
+
+        def failing(path, **options):
+            if path == lost and threading.current_thread() is not threading.main_thread():
+                readers.append(threading.current_thread().name)
+                raise OSError(number, why)
+            return opened(path, **options)
+
+        lake.days()
+        monkeypatch.setattr(prices.pq, "ParquetFile", failing)
+        with pytest.raises(LakeError) as error:
+            run(lake, STRATEGIES)
+        assert readers
+        assert str(error.value).startswith(f"{lost}: cannot be read ({why}). Nothing was changed")
+        assert_nothing_is_there(lake)
 
     def test_a_day_that_vanishes_midway_is_no_run(self, tmp_path):
         lake = lake_of(tmp_path, month_market(1, 16, 30))

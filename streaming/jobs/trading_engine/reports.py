@@ -55,6 +55,8 @@ class ReportBatch(NamedTuple):
         The rows as they came, where `rows` is not that, for quarantine to keep.
     problems
         For some rows (by place), whose `ts` is null, why it is.
+    not_text
+        By column, the rows (by place) whose text stands for bytes that are not UTF-8.
     """
 
     rows: pa.Table
@@ -62,6 +64,7 @@ class ReportBatch(NamedTuple):
     number: Int | None = None
     originals: pa.Table | None = None
     problems: Mapping[int, str] | None = None
+    not_text: Mapping[str, list[int]] | None = None
 
 
 def read_orders(batch: ReportBatch, orders: Orders) -> pa.Table:
@@ -86,7 +89,9 @@ def read_orders(batch: ReportBatch, orders: Orders) -> pa.Table:
         If a column is missing or there twice.
     """
     part = _part_of(batch)
-    good, refused = validate(_ORDERS, batch.rows, batch.source, first_row=0)
+    good, refused = validate(
+        _ORDERS, batch.rows, batch.source, first_row=0, not_text=batch.not_text
+    )
     refusals = Refusals(ACCEPTED_TRADE_SIGNAL_HISTORY)
     _refuse_broken(refusals, refused, part, None)
     kept = np.delete(np.arange(batch.rows.num_rows), refused.column("rowNumber").to_numpy())
@@ -132,7 +137,9 @@ def read_reports(
     rows = batch.rows
     if rows.column_names.count(STRATEGY.name) > 1:
         raise ContractError(f"{batch.source}: column strategyId is there twice; keep one.")
-    good, refused = validate(_REPORTS, rows, batch.source, first_row=0, now=now)
+    good, refused = validate(
+        _REPORTS, rows, batch.source, first_row=0, now=now, not_text=batch.not_text
+    )
     _refuse_broken(refusals, refused, came, batch.problems)
     kept = np.delete(np.arange(rows.num_rows), refused.column("rowNumber").to_numpy())
     ts, fees = time_values(good.column("ts")), money_values(good.column("fees"), null=0)

@@ -89,7 +89,9 @@ class SignalFile(NamedTuple):
     def _checked(self, batch: RawBatch, before: int, differing: Int) -> Batch:
         """Check a batch, whose rows are numbered on from those of the members before."""
         contract, source = STRATEGY_SIGNAL_HISTORY, self.path.name
-        checked = validate(contract, batch.rows, source, first_row=0, naive_is_utc=True)
+        checked = validate(
+            contract, batch.rows, source, first_row=0, naive_is_utc=True, not_text=batch.not_text
+        )
         number = batch.number + before
         broken = checked.quarantine["rowNumber"].to_numpy()
         place = checked.quarantine.schema.get_field_index("rowNumber")
