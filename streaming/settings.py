@@ -5,12 +5,14 @@ Names are the specification's (`tradepicker.maxOpenPositions`); attributes are s
 `TRADING__TRADEPICKER__MAXOPENPOSITIONS`, in any case; it wins over the file.
 
 Beyond the names that the specification lays down there are: `account.capital`, `limits.*`,
-`costs.*`, `instruments.file`, `backtest.finalUnrealized`.
+`costs.*`, `instruments.file`, `backtest.finalUnrealized`, `metrics.*`, `data.folder`,
+`history.start`.
 """
 
 import os
 import re
 from collections.abc import Mapping
+from datetime import date
 from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
@@ -215,6 +217,23 @@ class Metrics(_Section):
     days_per_year: Count = Field(default=365, ge=1, description="annualises daily figures")
 
 
+class Data(_Section):
+    """`data.*`."""
+
+    folder: Path = Field(
+        default=Path("data"),
+        description="inbox, lake, warehouse and Dagster's own; relative to the settings file",
+    )
+
+
+class History(_Section):
+    """`history.*`."""
+
+    start: date = Field(
+        default=date(2024, 1, 1), description="first day and month that have partitions"
+    )
+
+
 class SettingLine(NamedTuple):
     """One setting as `describe` lists it; values as plain text, numbers and flags."""
 
@@ -244,6 +263,8 @@ class Settings(BaseSettings):
     instruments: Instruments = Instruments()
     backtest: Backtest = Backtest()
     metrics: Metrics = Metrics()
+    data: Data = Data()
+    history: History = History()
 
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
 
@@ -278,7 +299,7 @@ class Settings(BaseSettings):
 def _plain(value: Any) -> Any:
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
-    return str(value) if isinstance(value, Path) else value
+    return str(value) if isinstance(value, Path | date) else value
 
 
 def load_settings(

@@ -134,7 +134,7 @@ def _from_file(
             if "." in name:
                 problems.append(f"{key}: is quoted as one name; write it without quotes ({place}).")
             elif key in known and not isinstance(value, dict):
-                if isinstance(value, str) and known[key].field.annotation == Path | None:
+                if isinstance(value, str) and known[key].field.annotation in (Path, Path | None):
                     value = str(file.parent / value)
                 given[key] = Given(key, value, place)
             elif inner and isinstance(value, dict):

@@ -37,6 +37,8 @@ ADDED = {
     "costs.feeBps": 1,
     "instruments.file": None,
     "backtest.finalUnrealized": False,
+    "data.folder": "data",
+    "history.start": "2024-01-01",
 }
 OTHER = {
     "engine.outputs": "matches-only",
@@ -61,6 +63,7 @@ OTHER = {
     "costs.slippageBps": 0,
     "costs.feeBps": 0.35,
     "backtest.finalUnrealized": True,
+    "history.start": "2013-10-01",
 }
 
 

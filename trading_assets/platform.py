@@ -1,0 +1,90 @@
+"""What every asset needs: the settings that hold, and the one folder that keeps everything."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import dagster as dg
+
+from streaming.instruments import Instruments
+from streaming.lake import Lake
+from streaming.settings import Settings, load_settings
+
+
+@dataclass(frozen=True)
+class Folders:
+    """The data folder, and what lies where in it. Deleting it starts afresh.
+
+    Attributes
+    ----------
+    root
+        The setting `data.folder`, absolute.
+    """
+
+    root: Path
+
+    @property
+    def inbox(self) -> Path:
+        """Files of bars that people and feeds drop; each is imported once."""
+        return self.root / "inbox"
+
+    @property
+    def refused(self) -> Path:
+        """Files of the inbox that could not be read, each with the reason beside it."""
+        return self.root / "refused"
+
+    @property
+    def lake(self) -> Path:
+        """History as Parquet: see `streaming.lake`."""
+        return self.root / "lake"
+
+    @property
+    def partitions(self) -> Path:
+        """Which run or file each partition of an asset stands for."""
+        return self.root / "partitions"
+
+    @property
+    def warehouse(self) -> Path:
+        """The DuckDB file with views over all of it."""
+        return self.root / "warehouse.duckdb"
+
+    @property
+    def dagster(self) -> Path:
+        """Dagster's own: runs, events, schedules (DAGSTER_HOME)."""
+        return self.root / "dagster"
+
+
+class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Settings, folders and lake, for the functions that assets call.
+
+    Attributes
+    ----------
+    settings_file : str
+        TOML file; empty: as for the command line (TRADING_SETTINGS, else settings.toml).
+    folder : str
+        The data folder; empty: the setting `data.folder`.
+    """
+
+    settings_file: str = ""
+    folder: str = ""
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings that hold here, read once."""
+        return load_settings(self.settings_file or None)
+
+    @cached_property
+    def folders(self) -> Folders:
+        """What lies where."""
+        return Folders(Path(self.folder or self.settings.data.folder).resolve())
+
+    @cached_property
+    def instruments(self) -> Instruments:
+        """Facts of each symbol, from the file that the settings name."""
+        from streaming.feeds.instruments import load_instruments
+
+        return load_instruments(self.settings.instruments.file)
+
+    def lake(self) -> Lake:
+        """Open the lake."""
+        return Lake(self.folders.lake)
