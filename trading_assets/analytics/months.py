@@ -126,8 +126,12 @@ def _run_month(lake: Lake, plan: Plan, month: str, strategy: str) -> Month:
 
 def _has_prices(lake: Lake, request: BacktestRequest) -> bool:
     """Tell whether any bar comes after the month's start, and any before its end."""
-    wanted = None if request.symbols is None else set(request.symbols)
-    days = [info for info in lake.days() if wanted is None or not wanted.isdisjoint(info.symbols)]
+    days = lake.days()
+    if request.symbols is not None:
+        wanted = set(request.symbols)
+        if wanted - {name for info in days for name in info.symbols}:
+            return True  # the run says which of them nobody knows
+        days = [info for info in days if not wanted.isdisjoint(info.symbols)]
     begin, end = request.rows_after or 0, request.end or 0
     return bool(days) and days[0].first_ts <= end and days[-1].last_ts > begin
 
