@@ -8,7 +8,8 @@ from streaming.errors import TradingError
 from streaming.lake import atomic_file
 from trading_assets.platform import Platform
 
-_INSTANCE_FILE = "dagster.yaml"
+INSTANCE_FILE = "dagster.yaml"
+"""Dagster's settings, at the top of the project."""
 
 
 def make_home(platform: Platform, instance_file: Path) -> Path:
@@ -26,7 +27,7 @@ def make_home(platform: Platform, instance_file: Path) -> Path:
     """
     home = platform.folders.dagster
     platform.folders.inbox.mkdir(parents=True, exist_ok=True)
-    with atomic_file(home / _INSTANCE_FILE) as partial:
+    with atomic_file(home / INSTANCE_FILE) as partial:
         shutil.copyfile(instance_file, partial)
     return home
 
@@ -34,7 +35,7 @@ def make_home(platform: Platform, instance_file: Path) -> Path:
 def main() -> int:
     """Make it, and print it."""
     try:
-        home = make_home(Platform(), Path(__file__).parents[1] / _INSTANCE_FILE)
+        home = make_home(Platform(), Path(__file__).parents[1] / INSTANCE_FILE)
     except (TradingError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -25,9 +25,6 @@ METRICS = "backtest_equity_metrics"
 LEADERBOARD = "backtest_leaderboard"
 GROUP = "equity"
 
-# So many pictures at once nobody looks at, and each takes a tenth of a second.
-_MOST_PICTURES = 24
-
 
 def equity_assets(platform: Platform) -> list[dg.AssetsDefinition]:
     """Make both assets."""
@@ -46,7 +43,6 @@ def equity_assets(platform: Platform) -> list[dg.AssetsDefinition]:
     )
     def backtest_equity_metrics(context: dg.AssetExecutionContext, platform: Platform) -> None:
         records = Records(platform.folders.partitions, BACKTESTS)
-        drawn = len(context.partition_keys) <= _MOST_PICTURES
         missing = []
         for key in context.partition_keys:
             month, strategy = key.split("|")
@@ -54,7 +50,7 @@ def equity_assets(platform: Platform) -> list[dg.AssetsDefinition]:
             if record is None:
                 missing.append(key)
                 continue
-            facts = _month_facts(platform, record, drawn=drawn)
+            facts = _month_facts(platform, record)
             context.add_asset_metadata(facts, partition_key=key)
         if missing:
             raise dg.Failure(
@@ -139,7 +135,7 @@ def joined(lake: Lake, runs: list[Run]) -> Source:
     )
 
 
-def _month_facts(platform: Platform, record: Record, *, drawn: bool) -> dict[str, Any]:
+def _month_facts(platform: Platform, record: Record) -> dict[str, Any]:
     path = platform.folders.metrics / METRICS / f"month={record.month}"
     path = path / f"{STRATEGY}={record.strategy}.parquet"
     if record.run_id is None:
@@ -147,7 +143,7 @@ def _month_facts(platform: Platform, record: Record, *, drawn: bool) -> dict[str
     reports = from_run(platform.folders.lake, record.run_id).reports(by="strategy")
     write_reports(path, reports, {MONTH: record.month, "runId": record.run_id})
     facts = {"runId": record.run_id, "file": dg.MetadataValue.path(str(path))}
-    return {**facts, **_figures(reports[0]), **(_drawing(reports) if drawn else {})}
+    return {**facts, **_figures(reports[0]), **_drawing(reports)}
 
 
 def _figures(report: EquityReport) -> dict[str, Any]:
