@@ -4,6 +4,7 @@ import dagster as dg
 
 from trading_assets.analytics.backtests import backtest_assets
 from trading_assets.analytics.equity import equity_assets
+from trading_assets.analytics.indicators import indicator_asset
 from trading_assets.analytics.warehouse import warehouse_asset
 from trading_assets.lineage import external_tables
 from trading_assets.platform import Platform
@@ -11,7 +12,12 @@ from trading_assets.platform import Platform
 
 def definitions(platform: Platform) -> dg.Definitions:
     """Make everything that the location has, on one data folder."""
-    made = [*backtest_assets(platform), *equity_assets(platform), warehouse_asset()]
+    made = [
+        indicator_asset(platform),
+        *backtest_assets(platform),
+        *equity_assets(platform),
+        warehouse_asset(),
+    ]
     tables = {key.path[-1] for asset in made for key in asset.keys}
     return dg.Definitions(
         assets=[*made, *external_tables(tables)],
