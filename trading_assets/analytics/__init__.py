@@ -1,0 +1,1 @@
+"""The analytics code location: backtests, equity metrics, checks."""
