@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from trading_assets.analytics.asset_checks import contract_checks, reconciliation_checks
 from trading_assets.analytics.backtests import backtest_assets
 from trading_assets.analytics.equity import equity_assets
 from trading_assets.analytics.indicators import indicator_asset
@@ -21,6 +22,7 @@ def definitions(platform: Platform) -> dg.Definitions:
     tables = {key.path[-1] for asset in made for key in asset.keys}
     return dg.Definitions(
         assets=[*made, *external_tables(tables)],
+        asset_checks=[*contract_checks(), *reconciliation_checks()],
         resources={"platform": platform},
     )
 
