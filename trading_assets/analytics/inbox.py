@@ -156,9 +156,16 @@ class Inbox:
                     self._list(entry, seen, listing)
         return listing
 
-    def import_ready(self) -> list[InboxReport]:
-        """Import the files that are ready, in order of their names; see `import_named`."""
-        return self.import_named([file.name for file in self.listing().ready], settled=False)
+    def import_ready(self, also: Collection[str] = ()) -> list[InboxReport]:
+        """Import the files that are ready, in order of their names; see `import_named`.
+
+        Parameters
+        ----------
+        also
+            Names of files that the caller has just put there, and knows to be whole.
+        """
+        ready = {file.name for file in self.listing().ready}
+        return self.import_named(sorted(ready | set(also)), settled=False)
 
     def import_one(self, path: Path) -> InboxReport:
         """Import one file of the inbox; see `import_named`."""
