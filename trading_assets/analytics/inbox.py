@@ -11,11 +11,8 @@ announced. One process at a time works on the inbox.
 
 import datetime as dt
 import hashlib
-import os
-import stat
-import time
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -24,45 +21,15 @@ from streaming.errors import SettingsError
 from streaming.feeds.bar_files import Reading
 from streaming.feeds.importing import ImportReport, Reason, import_files
 from streaming.lake import Lake, sweep, table_lock
-from streaming.lake.atomic import disk_errors, read_errors
+from streaming.lake.atomic import disk_errors
 from trading_assets.analytics.inbox_ledger import Entry, Ledger, Stamp
-from trading_assets.analytics.inbox_reading import FILE, ReadingRules, read_rules
+from trading_assets.analytics.inbox_listing import SETTLE_SECONDS, Listing, list_inbox, why_not
+from trading_assets.analytics.inbox_reading import FILE, read_rules
 from trading_assets.analytics.refusing import reason_file, refuse
 from trading_assets.platform import Folders
 
-SETTLE_SECONDS = 5.0
-"""For how long a file must not have changed before it is taken for whole."""
-
 _WAIT_SECONDS = 3600.0
-_SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".pq", ".zip", ".gz", ".bz2", ".zst")
-_HALF = (".part", ".partial", ".tmp", ".crdownload", ".filepart")
-
 Fate = Literal["imported", "duplicate", "refused", "waiting", "missing"]
-
-
-class ReadyFile(NamedTuple):
-    """A file that can be imported, as it is now."""
-
-    name: str
-    size: int
-    mtime: int
-    ctime: int
-
-    @property
-    def key(self) -> str:
-        """What stands for this file in this state.
-
-        With ctime (the last change of any sort), so that a refused file that someone moves
-        back is another one.
-        """
-        return f"{self.name}:{self.size}:{self.mtime}:{self.ctime}"
-
-
-class Listing(NamedTuple):
-    """The inbox's files that have not been imported: those ready, and why others are not."""
-
-    ready: list[ReadyFile]
-    waiting: dict[str, str]
 
 
 class InboxReport(NamedTuple):
@@ -145,16 +112,8 @@ class Inbox:
         LakeError
             If the folder or the ledger cannot be read, or the folder not be made.
         """
-        folder = self._folders.inbox
-        with disk_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
         seen = Ledger.load(self._folders.ledger).seen
-        listing = Listing([], {})
-        with read_errors(folder), os.scandir(folder) as entries:
-            for entry in sorted(entries, key=lambda each: each.name):
-                with suppress(FileNotFoundError):
-                    self._list(entry, seen, listing)
-        return listing
+        return list_inbox(self._folders.inbox, seen, self._settle)
 
     def import_ready(self, also: Collection[str] = ()) -> list[InboxReport]:
         """Import the files that are ready, in order of their names; see `import_named`.
@@ -195,7 +154,7 @@ class Inbox:
             works on the inbox for too long. The same call again does what is left.
         """
         for name in names:
-            if Path(name).name != name:
+            if Path(name).name != name or name in ("", ".."):
                 raise SettingsError(
                     f"{name!r}: is not the name of a file in {self._folders.inbox}. Give the name "
                     "alone, without folders."
@@ -208,7 +167,7 @@ class Inbox:
             plan = [(file, rules.reading_of(file.path.name)) for file in fresh]
             for reading, group in groupby(plan, key=lambda each: each[1]):
                 files = [file for file, _ in group]
-                reports |= self._import(files, reading, rules, ledger)
+                reports |= self._import(files, reading, ledger)
             for file in repeated:
                 reports[file.path.name] = self._repeated(file, ledger)
             ledger.save()
@@ -241,36 +200,6 @@ class Inbox:
             sweep(self._folders.refused)
             yield
 
-    def _list(self, entry: os.DirEntry[str], seen: dict[str, Stamp], listing: Listing) -> None:
-        name = entry.name
-        if name.startswith(".") or name == FILE:
-            return
-        info = entry.stat(follow_symlinks=False)
-        if seen.get(name) == Stamp(info.st_size, info.st_mtime_ns):
-            return
-        why = self._why_not(name, info)
-        if why:
-            listing.waiting[name.encode(errors="replace").decode()] = why
-        else:
-            listing.ready.append(ReadyFile(name, info.st_size, info.st_mtime_ns, info.st_ctime_ns))
-
-    def _why_not(self, name: str, info: os.stat_result) -> str | None:
-        if not name.isprintable():
-            return "its name has letters that cannot be shown; rename it"
-        if name.lower().endswith(_HALF):
-            return "is being written, by its name"
-        if stat.S_ISDIR(info.st_mode):
-            return "is a folder; put its files into the inbox itself"
-        if not stat.S_ISREG(info.st_mode):
-            return "is a link or a device; put the file itself here"
-        if not name.lower().endswith(_SUFFIXES):
-            return f"is not named as a file of bars ({', '.join(_SUFFIXES)})"
-        # Whatever writes to a file sets its ctime, which nothing can set to another time. A
-        # clock that was set back must not hold a file up for ever.
-        if abs(time.time() - info.st_ctime) < self._settle:
-            return f"changed less than {self._settle:g} s ago; waits until it is whole"
-        return None
-
     def _sorted_out(
         self, names: Sequence[str], ledger: Ledger, settled: bool, reports: dict[str, InboxReport]
     ) -> tuple[list[_Fresh], list[_Fresh]]:
@@ -281,7 +210,7 @@ class Inbox:
             path = self._folders.inbox / name
             try:
                 info = path.lstat()
-                why = self._why_not(name, info) if settled else None
+                why = why_not(name, info, self._settle) if settled else None
                 if why:
                     reports[name] = InboxReport(name, "waiting", f"{path}: {why}.")
                     continue
@@ -300,7 +229,7 @@ class Inbox:
         return list(fresh.values()), repeated
 
     def _import(
-        self, files: list[_Fresh], reading: Reading, rules: ReadingRules, ledger: Ledger
+        self, files: list[_Fresh], reading: Reading, ledger: Ledger
     ) -> dict[str, InboxReport]:
         again = {file.digest for file in files} & ledger.begun
         ledger.begun |= {file.digest for file in files}

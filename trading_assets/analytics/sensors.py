@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from streaming.errors import TradingError
-from trading_assets.analytics.inbox import Listing
+from trading_assets.analytics.inbox_listing import Listing
 from trading_assets.analytics.inbox_reading import read_rules
 from trading_assets.analytics.prices import open_inbox
 from trading_assets.platform import Platform
