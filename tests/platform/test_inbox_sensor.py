@@ -72,7 +72,7 @@ def test_the_next_tick_asks_for_the_new_file_alone(place):
     ]
     third = tick(place.inbox.listing(), second.cursor, "op")
     assert third.run_requests == []
-    assert "a.csv has had its run and is not imported" in str(third.skip_reason)
+    assert "a.csv has its run, which is not done or has failed" in str(third.skip_reason)
 
 
 def test_after_a_restart_without_cursor_the_run_keys_are_the_same(place):

@@ -166,6 +166,22 @@ def test_the_job_fails_with_the_file_and_the_reason(prices, place, instance):
     assert list(told(instance)) == ["2024-03-01"]
 
 
+def test_the_job_retried_after_a_refusal_says_where_the_file_is(prices, place, instance):
+    place.put("bad.csv", "<html>")
+    prices.import_files(instance, "bad.csv")
+    data = failure_of(prices.import_files(instance, "bad.csv"))
+    assert "there is no such file" in data.user_failure_data.description
+    assert "bad.csv.reason.txt" in data.user_failure_data.description
+
+
+def test_the_job_fails_on_a_file_that_is_still_being_written(place, instance):
+    place.put("spy.csv", bars("2024-03-01"))
+    prices = Prices(place.folders.root)
+    data = failure_of(prices.import_files(instance, "spy.csv"))
+    assert "changed less than 5 s ago" in data.user_failure_data.description
+    assert place.rows == 0
+
+
 def test_a_run_that_died_before_it_told_is_made_up_for(prices, place, instance, monkeypatch):
     place.put("spy.csv", bars("2024-03-01"))
 

@@ -159,6 +159,8 @@ class Inbox:
                     f"{name!r}: is not the name of a file in {self._folders.inbox}. Give the name "
                     "alone, without folders."
                 )
+        if not names:
+            return []
         reports: dict[str, InboxReport] = {}
         with self._alone():
             rules = read_rules(self._folders.inbox)

@@ -118,13 +118,13 @@ def import_inbox_job(start: dt.date) -> dg.JobDefinition:
             reports = inbox.import_named(config.files)
             tell(context, reports)
             announce(context, platform, inbox, start)
-        refused = [report for report in reports if report.fate == "refused"]
-        if refused:
+        left = [report for report in reports if report.fate not in ("imported", "duplicate")]
+        if left:
             raise dg.Failure(
-                " ".join(report.message for report in refused),
+                " ".join(report.message for report in left),
                 metadata={"files": report_table(reports)},
-                # The file would say the same again.
-                allow_retries=False,
+                # What was refused would be refused again; what is being written may be whole.
+                allow_retries=all(report.fate == "waiting" for report in left),
             )
 
     @dg.job(
@@ -144,7 +144,7 @@ def tell(
     for report in reports:
         if report.fate == "refused":
             context.log.error(report.message)
-        elif report.quarantined or report.fate == "missing":
+        elif report.quarantined or report.fate in ("missing", "waiting"):
             context.log.warning(report.message)
         else:
             context.log.info(report.message)

@@ -73,7 +73,7 @@ def tick(listing: Listing, cursor: str | None, op: str) -> dg.SensorResult:
     why = None
     if not requests:
         lines = [
-            f"{file.name} has had its run and is not imported: look at that run, and retry it "
+            f"{file.name} has its run, which is not done or has failed: look at it, and retry it "
             "there once its cause is mended"
             for file in listing.ready
         ]
