@@ -1,27 +1,62 @@
-"""What Dagster shows of a table, from its one definition."""
+"""What the UI shows of a table's contract: columns, types, rules, keys."""
 
 from typing import Any
 
 import dagster as dg
 
-from streaming.contracts import Table, arrow_schema
+from streaming.contracts import Column, Table, Type
 
-OWNERS = ["team:trading-platform"]
+OWNERS = ["team:data"]
+"""Of every asset, until a desk has teams to name."""
+
+_TYPES = {
+    Type.TEXT: "TEXT",
+    Type.MONEY: "DECIMAL(18,8)",
+    Type.DOUBLE: "DOUBLE",
+    Type.TIME: "TIMESTAMP(6) UTC",
+    Type.BOOL: "BOOLEAN",
+    Type.INT: "BIGINT",
+}
+
+
+def column_schema(table: Table) -> dg.TableSchema:
+    """Give a table's columns with their rules, and the rules of its rows and keys."""
+    return dg.TableSchema(
+        columns=[_column(table, column) for column in table.columns],
+        constraints=dg.TableConstraints(other=[*_keys(table), *(r.words for r in table.rules)]),
+    )
 
 
 def schema_metadata(table: Table) -> dict[str, Any]:
-    """Give a table's columns as Dagster's column schema, and its keys."""
-    types = {field.name: str(field.type) for field in arrow_schema(table)}
-    unique = set(table.primary_key or table.unique)
-    columns = [
-        dg.TableColumn(
-            name=column.name,
-            type=types[column.name],
-            description=column.description,
-            constraints=dg.TableColumnConstraints(
-                nullable=column.nullable, unique=unique == {column.name}
-            ),
-        )
-        for column in table.columns
-    ]
-    return {"dagster/column_schema": dg.TableSchema(columns=columns)}
+    """Give the metadata of an asset that holds a table, for its definition."""
+    return {
+        "dagster/column_schema": column_schema(table),
+        "dagster/table_name": table.name,
+    }
+
+
+def _column(table: Table, column: Column) -> dg.TableColumn:
+    rules = [column.rule] if column.rule else []
+    if column.unit:
+        rules.append(f"in {column.unit}")
+    alone = (column.name,)
+    return dg.TableColumn(
+        column.name,
+        _TYPES[column.type],
+        column.description,
+        dg.TableColumnConstraints(
+            nullable=column.nullable,
+            unique=table.primary_key == alone or (table.unique == alone and not table.unique_where),
+            other=rules,
+        ),
+    )
+
+
+def _keys(table: Table) -> list[str]:
+    words = []
+    if table.primary_key:
+        words.append(f"primary key ({', '.join(table.primary_key)})")
+    if table.unique:
+        where = f" where {table.unique_where}" if table.unique_where else ""
+        words.append(f"unique ({', '.join(table.unique)}){where}")
+    return words

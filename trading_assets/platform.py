@@ -34,6 +34,11 @@ class Folders:
         return self.root / "refused"
 
     @property
+    def ledger(self) -> Path:
+        """Which files of the inbox have been imported, by content."""
+        return self.root / "imported" / "ledger.json"
+
+    @property
     def lake(self) -> Path:
         """History as Parquet: see `streaming.lake`."""
         return self.root / "lake"
