@@ -49,6 +49,11 @@ class Folders:
         return self.root / "partitions"
 
     @property
+    def metrics(self) -> Path:
+        """Equity metrics as Parquet, by asset and partition."""
+        return self.root / "metrics"
+
+    @property
     def warehouse(self) -> Path:
         """The DuckDB file with views over all of it."""
         return self.root / "warehouse.duckdb"

@@ -33,6 +33,10 @@ Finding = tuple[Mask, Callable[[Row], str]]
 
 _CONTROL = "\x00-\x1f\x7f"
 
+_EMPTY = "is empty"
+_CONTROLS = "has control characters"
+_BLANKS_AROUND = "has blanks around it"
+
 _BLOCK = 1 << 18
 """Rows checked at a time: bounds the memory of what is computed on the way."""
 
@@ -209,7 +213,7 @@ def _column_findings(column: Column, cells: Cells, now: int) -> Iterator[Finding
     known = ~cells.null
     values = cells.values
     if column.type is Type.TEXT:
-        for mask, words in _text_findings(column, values):
+        for mask, words in text_findings(column, values):
             yield known & mask, says(words, quoted=True)
     elif column.type is Type.DOUBLE:
         yield known & ~np.isfinite(values), says("is not finite")
@@ -224,7 +228,19 @@ def _column_findings(column: Column, cells: Cells, now: int) -> Iterator[Finding
         yield known & ~holds, says(f"{BROKEN[operator]} {bound:g}")
 
 
-def _text_findings(column: Column, texts: Any) -> Iterator[tuple[Mask, str]]:
+def text_faults(column: Column) -> list[str]:
+    """Give the words of everything that `text_findings` may find in a column."""
+    if column.one_of:
+        return [f"is not {alternatives(column.one_of)}"]
+    faults = [] if column.nullable else [_EMPTY]
+    if column.key:
+        faults += [_CONTROLS, *([_odd_letters(column)] if column.without else []), _BLANKS_AROUND]
+    return faults
+
+
+def text_findings(column: Column, texts: Any) -> Iterator[tuple[Mask, str]]:
+    """Check texts (an Arrow array): rows that break a rule, and the words that follow the value."""
+
     def mask(answers: Any) -> Mask:
         return np.asarray(answers.fill_null(False))
 
@@ -235,16 +251,20 @@ def _text_findings(column: Column, texts: Any) -> Iterator[tuple[Mask, str]]:
         )
         return
     if not column.nullable:
-        yield mask(pc.equal(texts, pa.scalar(""))), "is empty"
+        yield mask(pc.equal(texts, pa.scalar(""))), _EMPTY
     if column.key:
         # Identifiers are joined with control characters between them where they are hashed.
         wrong = mask(pc.match_substring_regex(texts, f"[{_CONTROL}{re.escape(column.without)}]"))
         if wrong.any():
             control = mask(pc.match_substring_regex(texts, f"[{_CONTROL}]"))
-            yield control, "has control characters"
+            yield control, _CONTROLS
             if column.without:
-                yield wrong & ~control, f"has {column.never} in it, as none has"
-        yield mask(pc.match_substring_regex(texts, "^ | $")), "has blanks around it"
+                yield wrong & ~control, _odd_letters(column)
+        yield mask(pc.match_substring_regex(texts, "^ | $")), _BLANKS_AROUND
+
+
+def _odd_letters(column: Column) -> str:
+    return f"has {column.never} in it, as none has"
 
 
 def _first_findings(findings: Iterator[Finding], rows: int) -> dict[int, Callable[[Row], str]]:
