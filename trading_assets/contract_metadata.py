@@ -1,53 +1,44 @@
-"""What the UI shows of a table's contract: columns, types, rules, keys."""
+"""What Dagster shows of a table, from its one definition."""
 
 from typing import Any
 
 import dagster as dg
 
-from streaming.contracts import Column, Table, Type
+from streaming.contracts import Column, Table, arrow_schema
 
-OWNERS = ["team:data"]
-"""Of every asset, until a desk has teams to name."""
-
-_TYPES = {
-    Type.TEXT: "TEXT",
-    Type.MONEY: "DECIMAL(18,8)",
-    Type.DOUBLE: "DOUBLE",
-    Type.TIME: "TIMESTAMP(6) UTC",
-    Type.BOOL: "BOOLEAN",
-    Type.INT: "BIGINT",
-}
-
-
-def column_schema(table: Table) -> dg.TableSchema:
-    """Give a table's columns with their rules, and the rules of its rows and keys."""
-    return dg.TableSchema(
-        columns=[_column(table, column) for column in table.columns],
-        constraints=dg.TableConstraints(other=[*_keys(table), *(r.words for r in table.rules)]),
-    )
+OWNERS = ["team:trading-platform"]
 
 
 def schema_metadata(table: Table) -> dict[str, Any]:
-    """Give the metadata of an asset that holds a table, for its definition."""
+    """Give a table's name, and its columns, keys and rules as Dagster's column schema."""
     return {
         "dagster/column_schema": column_schema(table),
         "dagster/table_name": table.name,
     }
 
 
-def _column(table: Table, column: Column) -> dg.TableColumn:
+def column_schema(table: Table) -> dg.TableSchema:
+    """Give a table's columns with their rules, and the rules of its rows and keys."""
+    types = {field.name: str(field.type) for field in arrow_schema(table)}
+    return dg.TableSchema(
+        columns=[_column(table, column, types[column.name]) for column in table.columns],
+        constraints=dg.TableConstraints(
+            other=[*_keys(table), *(rule.words for rule in table.rules)]
+        ),
+    )
+
+
+def _column(table: Table, column: Column, kind: str) -> dg.TableColumn:
     rules = [column.rule] if column.rule else []
     if column.unit:
         rules.append(f"in {column.unit}")
-    alone = (column.name,)
+    unique = table.primary_key or (() if table.unique_where else table.unique)
     return dg.TableColumn(
-        column.name,
-        _TYPES[column.type],
-        column.description,
-        dg.TableColumnConstraints(
-            nullable=column.nullable,
-            unique=table.primary_key == alone or (table.unique == alone and not table.unique_where),
-            other=rules,
+        name=column.name,
+        type=kind,
+        description=column.description,
+        constraints=dg.TableColumnConstraints(
+            nullable=column.nullable, unique=unique == (column.name,), other=rules
         ),
     )
 

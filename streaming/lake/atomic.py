@@ -189,9 +189,12 @@ def _held_folder(partial: Path) -> int:
     while True:
         with suppress(FileExistsError):
             partial.mkdir()
+        try:
             handle = os.open(partial, os.O_RDONLY | os.O_DIRECTORY)
-            if _hold(partial, handle):
-                return handle
+        except FileNotFoundError:
+            continue  # a sweeper took it for dead before it could be held
+        if _hold(partial, handle):
+            return handle
 
 
 def _hold(partial: Path, handle: int) -> bool:

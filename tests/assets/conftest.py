@@ -11,7 +11,7 @@ from trading_assets.platform import Platform
 START = "2024-01-01"
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def no_flushing(monkeypatch):
     """What a file system does with fsync is not what is tested here."""
     monkeypatch.setattr(atomic, "_flush", lambda path: None)
@@ -23,7 +23,7 @@ def market():
 
 
 @pytest.fixture
-def platform(market, tmp_path):
+def platform(market, tmp_path, no_flushing):
     platform = Platform(folder=str(tmp_path / "data"))
     lake_of(platform.folders.lake, market)
     return platform

@@ -1,6 +1,5 @@
 """The prices' definitions over a data folder of a test."""
 
-import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +10,21 @@ from trading_assets.analytics.schedules import prices_schedule
 from trading_assets.analytics.sensors import inbox_sensor
 from trading_assets.platform import Platform
 
-START = dt.date(2024, 1, 1)
 FIRST, LAST = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 
 class Prices:
     """Asset, job, sensor and schedule, as the code location will have them."""
 
-    def __init__(self, root: Path, start: dt.date = START) -> None:
+    def __init__(self, root: Path) -> None:
         self.platform = Platform(folder=str(root))
-        self.asset = prices.prices_asset(start)
-        self.job = prices.import_inbox_job(start)
+        self.asset = prices.prices_asset(self.platform)
+        self.job = prices.import_inbox_job()
         self.defs = dg.Definitions(
             assets=[self.asset],
             jobs=[self.job],
             sensors=[inbox_sensor(self.job)],
-            schedules=[prices_schedule(start)],
+            schedules=[prices_schedule(self.platform)],
             resources={"platform": self.platform},
         )
         self.repository = self.defs.get_repository_def()

@@ -189,9 +189,9 @@ def test_a_run_that_died_before_it_told_is_made_up_for(prices, place, instance, 
     def dies(*args, **options):
         raise RuntimeError("killed")
 
-    monkeypatch.setattr("trading_assets.analytics.prices.announce", dies)
-    assert not prices.import_files(instance, "spy.csv").success
-    monkeypatch.undo()
+    with monkeypatch.context() as patched:
+        patched.setattr("trading_assets.analytics.prices.announce", dies)
+        assert not prices.import_files(instance, "spy.csv").success
     assert told(instance) == {}
     # Whatever imports next, or the same run retried.
     assert prices.import_files(instance, "spy.csv").success
@@ -221,7 +221,7 @@ def test_the_schema_of_prices_tells_key_and_rules(prices):
     assert "unique (symbol, ts)" in schema.constraints.other
     assert "high >= low" in schema.constraints.other
     types = {column.name: column.type for column in schema.columns}
-    assert types["price"] == "DECIMAL(18,8)"
+    assert types["price"] == "decimal128(18, 8)"
     assert metadata["dagster/table_name"] == PRICE_1M_HISTORY.name
 
 

@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 from dagster._utils.schedules import schedule_execution_time_iterator
 
+from streaming.jobs.strategies import STRATEGIES
 from trading_assets.analytics import partitions
 from trading_assets.analytics.schedules import (
     ZONE,
@@ -93,20 +94,17 @@ def test_it_is_off_at_the_first_start(prices):
         (dt.datetime(2024, 4, 3, 0, 45, tzinfo=OSLO), "2024-04"),
     ],
 )
-def test_backtests_of_the_month_are_one_run_over_all_strategies(moment, month):
-    from streaming.jobs.strategies import STRATEGIES
-
-    start = dt.date(2024, 1, 1)
+def test_backtests_of_the_month_are_one_run_over_all_strategies(prices, moment, month):
     got = []
 
     @dg.asset(
-        partitions_def=partitions.backtests(start),
+        partitions_def=partitions.backtests(dt.date(2024, 1, 1)),
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
     def backtests(context: dg.AssetExecutionContext) -> None:
         got.extend(context.partition_keys)
 
-    schedule = backtests_schedule(start, dg.AssetSelection.assets(backtests), list(STRATEGIES))
+    schedule = backtests_schedule(prices.platform, dg.AssetSelection.assets(backtests))
     defs = dg.Definitions(assets=[backtests], schedules=[schedule])
     result = _evaluate(defs.get_repository_def(), "daily_backtests_schedule", moment)
     (request,) = result.run_requests

@@ -3,6 +3,8 @@
 import signal
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -123,3 +125,32 @@ def test_scratch_that_cannot_be_made_is_told_as_such():
         scratch_directory(Path("/proc/x"), "y"),
     ):
         pass
+
+
+def test_who_sweeps_takes_nothing_from_those_who_begin(tmp_path):
+    """A folder that has just been made looks dead until its maker holds it."""
+    done = threading.Event()
+
+    def sweeping():
+        while not done.is_set():
+            sweep(tmp_path)
+
+    def making(name):
+        for number in range(150):
+            with atomic_directory(tmp_path / f"{name}{number}") as folder:
+                (folder / "x").write_text(name)
+            with atomic_file(tmp_path / f"{name}{number}.txt") as path:
+                path.write_text(name)
+
+    with ThreadPoolExecutor(4) as pool:
+        sweepers = [pool.submit(sweeping) for _ in range(2)]
+        makers = [pool.submit(making, name) for name in "ab"]
+        try:
+            for one in makers:
+                one.result()
+        finally:
+            done.set()
+        for one in sweepers:
+            one.result()
+    assert len(list(tmp_path.glob("[ab]*"))) == 600
+    assert not list(tmp_path.glob(".*"))

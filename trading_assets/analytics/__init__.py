@@ -1,1 +1,1 @@
-"""The code location of prices, backtests, metrics and checks."""
+"""The analytics code location: backtests, equity metrics, checks."""

@@ -2,7 +2,6 @@
 
 import dagster as dg
 
-from streaming.jobs.strategies import STRATEGIES
 from trading_assets.analytics.asset_checks import contract_checks, reconciliation_checks
 from trading_assets.analytics.backtests import BACKTESTS, backtest_assets
 from trading_assets.analytics.equity import METRICS, equity_assets
@@ -21,24 +20,23 @@ def definitions(platform: Platform) -> dg.Definitions:
     Assets come from `*_asset` functions of the modules beside this one, checks from
     `asset_checks`; a new one is a function there and its name here.
     """
-    start = platform.settings.history.start
     made = [
-        prices_asset(start),
+        prices_asset(platform),
         indicator_asset(platform),
         *backtest_assets(platform),
         *equity_assets(platform),
         warehouse_asset(),
     ]
     tables = {key.path[-1] for asset in made for key in asset.keys}
-    importing = import_inbox_job(start)
+    importing = import_inbox_job()
     month_by_strategy = dg.AssetSelection.assets(BACKTESTS, METRICS)
     return dg.Definitions(
         assets=[*made, *external_tables(tables)],
         asset_checks=[*contract_checks(), *reconciliation_checks()],
         jobs=[importing],
         schedules=[
-            prices_schedule(start),
-            backtests_schedule(start, month_by_strategy, sorted(STRATEGIES)),
+            prices_schedule(platform),
+            backtests_schedule(platform, month_by_strategy),
         ],
         sensors=[inbox_sensor(importing)],
         resources={"platform": platform},

@@ -1,44 +1,33 @@
-"""How assets are cut: by UTC day, by month, by month and strategy.
+"""How assets are partitioned: UTC days, months, and months by strategy.
 
-All begin with the setting `history.start`. `end_offset=1`, so that the day and the month
-in progress have partitions too: they are filled again and again until they end.
+A day D holds the bars with D 00:00 < ts <= D+1 00:00 UTC, a month those of its days.
 """
 
-import datetime as dt
+from datetime import date
 
 import dagster as dg
 import numpy as np
 
-MONTH = "month"
-"""The dimension of `backtests` that is a month."""
+from streaming.jobs.strategies import STRATEGIES
 
-STRATEGY = "strategy"
-"""The dimension of `backtests` that is a strategy."""
-
-_MONTH_KEYS = "%Y-%m"
+MONTH, STRATEGY = "month", "strategy"
+_MONTH_KEY = "%Y-%m"
 
 
-def days(start: dt.date) -> dg.DailyPartitionsDefinition:
-    """Give UTC days as the lake cuts them, from `start` on; keys YYYY-MM-DD.
-
-    The bars of D are those with D 00:00 < ts <= D+1 00:00, because a bar is labelled by
-    its close.
-    """
-    return dg.DailyPartitionsDefinition(start.isoformat(), end_offset=1)
+def days(start: date) -> dg.DailyPartitionsDefinition:
+    """Give the UTC days from one on, the day in progress among them; keys YYYY-MM-DD."""
+    return dg.DailyPartitionsDefinition(start.isoformat(), timezone="UTC", end_offset=1)
 
 
-def months(start: dt.date) -> dg.MonthlyPartitionsDefinition:
-    """Give UTC months, from that of `start` on; keys YYYY-MM."""
+def months(start: date) -> dg.MonthlyPartitionsDefinition:
+    """Give the months from a day's on, the month in progress among them; keys YYYY-MM."""
     return dg.MonthlyPartitionsDefinition(
-        start.strftime(_MONTH_KEYS), fmt=_MONTH_KEYS, end_offset=1
+        start.strftime(_MONTH_KEY), fmt=_MONTH_KEY, timezone="UTC", end_offset=1
     )
 
 
-def backtests(start: dt.date) -> dg.MultiPartitionsDefinition:
-    """Give every month with every strategy; keys YYYY-MM|strategy."""
-    # Here, because it brings numba: a location that has no backtests need not pay for it.
-    from streaming.jobs.strategies import STRATEGIES
-
+def backtests(start: date) -> dg.MultiPartitionsDefinition:
+    """Give every month of every strategy; keys YYYY-MM|strategy."""
     return dg.MultiPartitionsDefinition(
         {MONTH: months(start), STRATEGY: dg.StaticPartitionsDefinition(sorted(STRATEGIES))}
     )

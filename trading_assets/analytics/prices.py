@@ -58,14 +58,9 @@ def open_inbox(platform: Platform) -> Inbox:
     return Inbox(platform.folders, platform.lake(), symbols=platform.instruments.symbols)
 
 
-def prices_asset(start: dt.date) -> dg.AssetsDefinition:
-    """Define `price_1m_history`.
-
-    Parameters
-    ----------
-    start
-        The first day that has a partition: the setting `history.start`.
-    """
+def prices_asset(platform: Platform) -> dg.AssetsDefinition:
+    """Make `price_1m_history`; partitions begin where the settings say that history does."""
+    start = platform.settings.history.start
 
     @dg.asset(
         key=PRICES,
@@ -95,19 +90,13 @@ def prices_asset(start: dt.date) -> dg.AssetsDefinition:
             for key, metadata in day_metadata(platform.lake(), keys).items():
                 here = metadata | import_metadata(reports, key)
                 context.add_asset_metadata(here, partition_key=key)
-            announce(context, platform, inbox, start, besides=keys)
+            announce(context, platform, inbox, besides=keys)
 
     return price_1m_history
 
 
-def import_inbox_job(start: dt.date) -> dg.JobDefinition:
-    """Define the job that imports files of the inbox by name.
-
-    Parameters
-    ----------
-    start
-        The first day that has a partition; what lies before it is imported without one.
-    """
+def import_inbox_job() -> dg.JobDefinition:
+    """Make the job that imports files of the inbox by name."""
 
     @dg.op(description="Imports files of the inbox, and says which days they changed.", pool=POOL)
     def import_files(
@@ -117,7 +106,7 @@ def import_inbox_job(start: dt.date) -> dg.JobDefinition:
             inbox = open_inbox(platform)
             reports = inbox.import_named(config.files)
             tell(context, reports)
-            announce(context, platform, inbox, start)
+            announce(context, platform, inbox)
         left = [report for report in reports if report.fate not in ("imported", "duplicate")]
         if left:
             raise dg.Failure(
@@ -167,10 +156,11 @@ def announce(
     context: dg.OpExecutionContext | dg.AssetExecutionContext,
     platform: Platform,
     inbox: Inbox,
-    start: dt.date,
     besides: Collection[str] = (),
 ) -> None:
     """Log a materialisation for each day that imports changed, those of killed runs too.
+
+    Days before the setting `history.start` have no partition; a warning says so.
 
     Parameters
     ----------
@@ -178,11 +168,10 @@ def announce(
         The run's.
     platform, inbox
         Where the days are.
-    start
-        Days before it have no partition; a warning says so.
     besides
         Keys that the run itself materialises.
     """
+    start = platform.settings.history.start
     entries = inbox.unannounced()
     changed = sorted({day for entry in entries for day in entry.days})
     early = [day for day in changed if day < start]

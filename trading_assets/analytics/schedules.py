@@ -7,12 +7,13 @@ every day of the year, as the clocks in Oslo are changed at 02:00 and 03:00.
 """
 
 import datetime as dt
-from collections.abc import Sequence
 
 import dagster as dg
 from dagster import AssetSelection
 
+from streaming.jobs.strategies import STRATEGIES
 from trading_assets.analytics.prices import PRICES
+from trading_assets.platform import Platform
 
 CRON = "15 0 * * *"
 """At 00:15, a quarter of an hour after the day has ended."""
@@ -41,14 +42,9 @@ def month_of_day_ended(moment: dt.datetime) -> str:
     return day_ended(moment)[:7]
 
 
-def prices_schedule(start: dt.date) -> dg.ScheduleDefinition:
-    """Define the schedule that materialises `price_1m_history` for the day that has ended.
-
-    Parameters
-    ----------
-    start
-        The first day that has a partition.
-    """
+def prices_schedule(platform: Platform) -> dg.ScheduleDefinition:
+    """Make the schedule that materialises `price_1m_history` for the day that has ended."""
+    start = platform.settings.history.start
     job = dg.define_asset_job(
         "daily_prices",
         AssetSelection.assets(PRICES),
@@ -72,29 +68,26 @@ def prices_schedule(start: dt.date) -> dg.ScheduleDefinition:
     return schedule
 
 
-def backtests_schedule(
-    start: dt.date, target: AssetSelection, strategies: Sequence[str]
-) -> dg.ScheduleDefinition:
-    """Define the schedule that brings the current month's backtests up to date.
+def backtests_schedule(platform: Platform, target: AssetSelection) -> dg.ScheduleDefinition:
+    """Make the schedule that brings the current month's backtests up to date.
 
     A schedule has one job, and a job one way to be cut into partitions: so this is not the
     schedule of prices.
 
     Parameters
     ----------
-    start
-        The first day whose month has partitions.
+    platform
+        For the first day, whose month is the first to have partitions.
     target
         Assets cut by month and strategy (`partitions.backtests`).
-    strategies
-        All of that partition's strategies; the run gets the range from first to last.
     """
+    start = platform.settings.history.start
     job = dg.define_asset_job(
         "daily_backtests",
         target,
         description="Backtests of a month, all strategies in one run.",
     )
-    first, last = min(strategies), max(strategies)
+    first, last = min(STRATEGIES), max(STRATEGIES)
 
     @dg.schedule(
         name="daily_backtests_schedule",
