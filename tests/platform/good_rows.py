@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-
-from streaming.contracts import Table, Type, validate
 from contracts.examples import NOW, as_texts, good_texts, micros
+
+from streaming.contracts import Table, validate
 
 ROWS = 6
 NOW_US = micros(NOW)
@@ -35,14 +35,14 @@ def with_column(rows: pa.Table, name: str, cells: Any) -> pa.Table:
 def with_cell(rows: pa.Table, name: str, row: int, cell: Any) -> pa.Table:
     """Replace a cell; `cell` is what Arrow takes, or an int for decimals (x 1e8) and times."""
     kind = rows.schema.field(name).type
-    cells = rows[name].to_pylist()
-    if isinstance(cell, int) and not isinstance(cell, bool):
-        if pa.types.is_decimal(kind):
-            return with_column(rows, name, _with_amount(rows[name], row, cell))
-        if pa.types.is_timestamp(kind):
-            cell = pa.scalar(cell, pa.int64()).cast(kind).as_py()
-    cells[row] = cell
-    return with_column(rows, name, pa.array(cells, kind))
+    if isinstance(cell, int) and pa.types.is_decimal(kind):
+        return with_column(rows, name, _with_amount(rows[name], row, cell))
+    if isinstance(cell, int) and pa.types.is_timestamp(kind):
+        one = pa.array([cell], pa.int64()).cast(kind)
+    else:
+        one = pa.array([cell], kind)
+    cells = rows[name].combine_chunks()
+    return with_column(rows, name, pa.concat_arrays([cells[:row], one, cells[row + 1 :]]))
 
 
 def _with_amount(amounts: Any, row: int, units: int) -> Any:
@@ -55,7 +55,3 @@ def _with_amount(amounts: Any, row: int, units: int) -> Any:
     words[row] = np.frombuffer(units.to_bytes(16, "little", signed=True), np.int64)
     valid = pa.array(known).buffers()[1]
     return pa.Array.from_buffers(array.type, len(array), [valid, pa.py_buffer(words)])
-
-
-def is_number(kind: Type) -> bool:
-    return kind in (Type.MONEY, Type.DOUBLE, Type.INT)

@@ -1,6 +1,6 @@
 """Every rule of every contract, broken in one row: that rule is told, with that row."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
 from typing import NamedTuple
 
@@ -8,15 +8,16 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from contracts.examples import _compare
+from good_rows import NOW_US, ROWS, good_rows, with_cell, with_column
 
 from streaming.contracts import ARROW_TYPES, TABLES, Table, Type, empty_table, validate
 from streaming.contracts.columns import alternatives
 from streaming.rules.bars import MINUTE_US
 from streaming.rules.money import LIMIT, SCALE
-from contracts.examples import _compare
-from good_rows import NOW_US, ROWS, good_rows, with_cell, with_column
 from trading_assets.analytics.checks.contracts import SAMPLE, ContractReport, check_rows
 from trading_assets.analytics.checks.results import as_check_result
+from trading_assets.analytics.checks.rules import rules_of
 
 PRICES = TABLES["price_1m_history"]
 BAD = 3
@@ -24,10 +25,10 @@ BAD = 3
 
 
 class Corruption(NamedTuple):
+    """One way to break a rule in one row."""
+
     rule: str
-    rows: pa.Table
-    failing: list[int]
-    """Numbers of the rows that break the rule, from 1; empty for the table as a whole."""
+    spoil: Callable[[pa.Table, int], pa.Table]
     implied: tuple[str, ...] = ()
     """Rules that cannot but break with it: high below low leaves no place for open."""
 
@@ -50,71 +51,123 @@ def test_no_rows_pass(table):
     assert check(table, empty_table(table)).passed
 
 
-def test_each_corruption_breaks_its_rule_alone(table):
-    asked = set()
-    for rule, rows, failing, implied in corruptions(table):
-        report = check(table, rows)
-        asked.add(rule)
-        assert [each.rule for each in report.broken] == [rule, *implied]
-        told = report.broken[0]
-        assert (list(told.numbers), told.count) == (failing, len(failing)), rule
-        if failing:
-            assert told.sample.equals(rows.take([number - 1 for number in failing])), rule
-        else:
-            assert told.found
-    every = check(table, good_rows(table)).rules
-    assert len(asked) == every, "some rule is never broken here"
+def test_each_corruption_breaks_its_rule_and_no_other(table):
+    """Every second row is spoilt, each in its own way: none may hide or cause another."""
+    spoilt, expected = spoilt_rows(table)
+    report = check(table, spoilt)
+    assert {each.rule: (each.count, each.numbers) for each in report.broken} == {
+        rule: (len(numbers), tuple(sorted(numbers))) for rule, numbers in expected.items()
+    }
+    for told in report.broken:
+        shown = spoilt.take([number - 1 for number in told.numbers])
+        for name in table.names:  # NaN is not equal to itself
+            same = told.sample[name].equals(shown[name])
+            assert same or str(told.sample[name]) == str(shown[name])
+    assert not as_check_result(report).passed
+    # Nothing is left that no corruption breaks, apart from what concerns all rows.
+    rules = {rule.name for rule in rules_of(table, NOW_US) if rule.stage != "schema"}
+    assert rules == set(expected)
+
+
+def test_a_corruption_alone_fails_alone():
+    for rule, spoil, implied in corruptions(PRICES):
+        spoilt = spoil(good_rows(PRICES), BAD)
+        assert [each.rule for each in check(PRICES, spoilt).broken] == [rule, *implied]
 
 
 def test_rows_that_break_a_rule_are_those_that_import_refuses(table):
-    for rule, rows, failing, _ in corruptions(table):
-        if (
-            rule.startswith(("unique", "columns"))
-            or " in order " in rule
-            or rule.endswith(("UTF-8", "(18,8)"))
-        ):
-            continue
-        if not failing:  # another type may well be read
-            continue
-        _, refused = validate(table, rows, "rows", now=NOW_US)
-        assert refused["rowNumber"].to_pylist() == failing, rule
+    """Rules between rows apart, and damage below what types can say."""
+    apart = ("unique", "in order within", "is UTF-8", "fits DECIMAL")
+    ways = [each for each in corruptions(table) if not any(one in each.rule for one in apart)]
+    spoilt, expected = spoilt_rows(table, ways)
+    _, refused = validate(table, spoilt, "rows", now=NOW_US)
+    assert set(refused["rowNumber"].to_pylist()) == {
+        one for each in expected.values() for one in each
+    }
+
+
+def test_a_column_of_another_type_is_told_and_its_rules_are_not_asked(table):
+    good = good_rows(table)
+    for column in table.columns:
+        other = {Type.TEXT: pa.binary(), Type.BOOL: pa.int64()}.get(column.type, pa.string())
+        good = with_column(good, column.name, good[column.name].cast(other))
+    report = check(table, good)
+    kinds = [f"{column.name} is {ARROW_TYPES[column.type]}" for column in table.columns]
+    assert [each.rule for each in report.broken] == kinds
+    assert {each.found for each in report.broken} <= {"it is binary", "it is string", "it is int64"}
+    every = [rule.name for rule in rules_of(table, NOW_US) if rule.stage != "schema"]
+    assert list(report.not_asked) == every
+
+
+def test_columns_in_another_order_are_told(table):
+    (told,) = check(table, good_rows(table).select(table.names[::-1])).broken
+    assert told.rule == "columns in order" and told.found.startswith("the order is ")
+
+
+def spoilt_rows(table, ways=None):
+    """Rows of which each second is spoilt in another way; and by rule the numbers of these."""
+    ways = list(corruptions(table)) if ways is None else ways
+    rows = good_rows(table, 2 * len(ways) + 2)
+    expected: dict[str, list[int]] = {}
+    for at, (rule, spoil, implied) in enumerate(ways):
+        row = 2 * at + 1
+        rows = spoil(rows, row)
+        for name in (rule, *implied):
+            expected.setdefault(name, []).append(row + 1)
+        if rule.startswith("unique"):
+            expected[rule].append(row)
+    return rows, expected
 
 
 def corruptions(table: Table) -> Iterator[Corruption]:
-    """Every rule of a contract broken once, in as few cells as it takes."""
-    good = good_rows(table)
-    names = table.names
-    yield Corruption("columns in order", good.select(names[::-1]), [])
+    """Every rule of a contract that one row can break, in every way that there is."""
     for column in table.columns:
-        other = pa.string() if column.type is not Type.TEXT else pa.binary()
-        kind = ARROW_TYPES[column.type]
-        yield Corruption(
-            f"{column.name} is {kind}", with_column(good, column.name, good[column.name].cast(other)
-            if column.type is not Type.BOOL else pc.cast(good[column.name], pa.int64())), []
-        )  # fmt: skip
         for rule, cell in bad_cells(table, column):
-            yield Corruption(rule, with_cell(good, column.name, BAD, cell), [BAD + 1])
+
+            def spoil(rows, row, name=column.name, cell=cell):
+                return with_cell(rows, name, row, cell)
+
+            yield Corruption(rule, spoil)
         if column.type is Type.TEXT:
-            octets = good[column.name].cast(pa.binary()).to_pylist()
-            octets[BAD] = b"a\xff"
-            odd = pa.array(octets, pa.binary()).view(pa.string())
-            yield Corruption(
-                f"{column.name} is UTF-8", with_column(good, column.name, odd), [BAD + 1]
-            )
+
+            def spoil(rows, row, name=column.name):
+                octets = rows[name].cast(pa.binary()).to_pylist()
+                octets[row] = b"a\xff"
+                return with_column(rows, name, pa.array(octets, pa.binary()).view(pa.string()))
+
+            yield Corruption(f"{column.name} is UTF-8", spoil)
     for rule in table.rules:
-        rows, implied = broken_row(table, good, rule)
-        yield Corruption(rule.words, rows, [BAD + 1], implied)
-    yield from broken_keys(table, good)
+        yield broken_row(table, rule)
+    key = table.primary_key or table.unique
+    if key:
+        where = f" where {table.unique_where}" if table.unique_where else ""
+
+        def spoil(rows, row):
+            for name in key:
+                rows = with_cell(rows, name, row, rows[name][row - 1].as_py())
+            for at in (row - 1, row) if table.unique_where else ():
+                rows = with_cell(rows, table.unique_where, at, True)
+            return rows
+
+        yield Corruption(f"unique ({', '.join(key)}){where}", spoil)
     if table.ordered_by:
-        first = pc.min(good[table.ordered_by]).cast(pa.int64()).as_py()
-        rows = good
-        for name in [one for rule in table.rules for one in rule.columns]:
-            # A row that is older in every way keeps the rules of its cells.
-            if table.column(name).type is Type.TIME:
-                rows = with_cell(rows, name, BAD, first - MINUTE_US)
-        rows = with_cell(rows, table.ordered_by, BAD, first - MINUTE_US)
-        name = f"{table.ordered_by} in order within ({', '.join(table.bucket_by)})"
-        yield Corruption(name, rows, [BAD + 1])
+
+        def spoil(rows, row):
+            """Take a row to before the one before it, with all of its times."""
+            back = us(rows, table.ordered_by, row) - us(rows, table.ordered_by, row - 1)
+            for column in table.columns:
+                if column.type is Type.TIME and rows[column.name][row].is_valid:
+                    moment = us(rows, column.name, row) - back - MINUTE_US
+                    rows = with_cell(rows, column.name, row, moment)
+            return rows
+
+        yield Corruption(
+            f"{table.ordered_by} in order within ({', '.join(table.bucket_by)})", spoil
+        )
+
+
+def us(rows, name, row):
+    return rows[name][row].cast(pa.int64()).as_py()
 
 
 def bad_cells(table, column):
@@ -153,10 +206,10 @@ def bad_cells(table, column):
         yield f"{name} {operator} {bound:g}", float(value) if column.type is Type.DOUBLE else value
 
 
-def broken_row(table, good, rule):
-    """Break one row rule, and of the others as few as can be: the rows, and these others."""
+def broken_row(table, rule):
+    """Break one row rule, and of the others as few as can be."""
     if type(rule).__name__ != "Compare":
-        return with_cell(good, rule.quantity, BAD, 0), ()
+        return Corruption(rule.words, lambda rows, row: with_cell(rows, rule.quantity, row, 0))
     names = sorted({name for one in table.rules for name in one.columns})
     fewest = None
     for numbers in product(range(1, 4), repeat=len(names)):
@@ -165,35 +218,23 @@ def broken_row(table, good, rule):
         if rule.words in broken and (fewest is None or len(broken) < len(fewest[1])):
             fewest = tried, broken
     tried, broken = fewest
-    rows = good
-    for name, number in tried.items():
-        base, scale = 0, SCALE if table.column(name).type is Type.MONEY else 1
-        if table.column(name).type is Type.TIME:
-            # Its place among its neighbours in time stays.
-            moment = table.ordered_by or name
-            base, scale = good[moment][BAD].cast(pa.int64()).as_py(), MINUTE_US
-            base -= tried.get(moment, 0) * scale
-        rows = with_cell(rows, name, BAD, base + number * scale)
-    return rows, tuple(words for words in broken if words != rule.words)
+
+    def spoil(rows, row):
+        moment = table.ordered_by or rule.left
+        for name, number in tried.items():
+            base, scale = 0, SCALE if table.column(name).type is Type.MONEY else 1
+            if table.column(name).type is Type.TIME:
+                # Its place among its neighbours in time stays.
+                base, scale = us(rows, moment, row), MINUTE_US
+                number -= tried[moment]
+            rows = with_cell(rows, name, row, base + number * scale)
+        return rows
+
+    return Corruption(rule.words, spoil, tuple(one for one in broken if one != rule.words))
 
 
 def holds(rule, numbers):
     return _compare(rule.operator, numbers[rule.left], numbers[rule.right])
-
-
-def broken_keys(table, good):
-    key = table.primary_key or table.unique
-    if not key:
-        return
-    rows = good
-    if table.unique_where:
-        rows = with_column(good, table.unique_where, pa.repeat(pa.scalar(True), ROWS))
-    for name in key:
-        cells = rows[name].to_pylist()
-        cells[BAD] = cells[BAD - 1]
-        rows = with_column(rows, name, pa.array(cells, rows.schema.field(name).type))
-    where = f" where {table.unique_where}" if table.unique_where else ""
-    yield Corruption(f"unique ({', '.join(key)}){where}", rows, [BAD, BAD + 1])
 
 
 def test_the_right_columns_in_another_number_break_the_first_rule():
