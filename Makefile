@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 SOAK ?= 1000000
 MUTANTS ?= 300
 
-.PHONY: setup demo test test-all test-rest lint format soak mutate bench docs clean
+.PHONY: setup demo ui test test-all test-rest lint format soak mutate bench docs clean
 
 setup: $(READY)  ## build .venv with the pinned packages
 
@@ -20,6 +20,9 @@ $(READY): requirements.lock pyproject.toml
 
 demo: setup  ## the main job on a synthetic market, into .demo/
 	PATH="$(CURDIR)/$(BIN):$$PATH" bash scripts/demo.sh
+
+ui: setup  ## Dagster's webserver and daemon on loopback
+	PATH="$(CURDIR)/$(BIN):$$PATH" bash scripts/ui.sh
 
 test: setup  ## all tests but the slow ones
 	$(BIN)/python -m pytest -n 2 -m "not slow"

@@ -1,8 +1,19 @@
 """What tests of every kind share."""
 
+import signal
 from pathlib import Path
 
 import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _signals_as_on_a_terminal():
+    """Take signals as a terminal's programs do, also where tests run in the background.
+
+    A shell lets what it starts there ignore SIGINT, nohup SIGHUP, and programs pass that on.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

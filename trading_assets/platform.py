@@ -34,6 +34,11 @@ class Folders:
         return self.root / "refused"
 
     @property
+    def ledger(self) -> Path:
+        """Which files of the inbox have been imported, by content."""
+        return self.root / "imported" / "ledger.json"
+
+    @property
     def lake(self) -> Path:
         """History as Parquet: see `streaming.lake`."""
         return self.root / "lake"
@@ -42,6 +47,11 @@ class Folders:
     def partitions(self) -> Path:
         """Which run or file each partition of an asset stands for."""
         return self.root / "partitions"
+
+    @property
+    def metrics(self) -> Path:
+        """Equity metrics as Parquet, by asset and partition."""
+        return self.root / "metrics"
 
     @property
     def warehouse(self) -> Path:

@@ -3,9 +3,9 @@
 import importlib
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
 
 import typer
 
@@ -13,6 +13,7 @@ from streaming.cli.output import fail
 from streaming.errors import TradingError
 
 _DONE, _FAILED = 0, 1
+_CLEAN_UP_SECONDS = 3.0
 
 # What typer makes of a KeyboardInterrupt.
 _TYPER_STOPPED = 130
@@ -80,9 +81,16 @@ def _stopped_by() -> Iterator[list[int]]:
     """
     numbers: list[int] = []
 
-    def stop(number: int, frame: object) -> NoReturn:
+    since = -_CLEAN_UP_SECONDS
+
+    def stop(number: int, frame: object) -> None:
+        nonlocal since
         numbers.append(number)
-        raise KeyboardInterrupt
+        # A second signal must not end what the first one's clean-up is at. But the first may
+        # have come where nobody could hear it (in a callback from C), so not for long.
+        if time.monotonic() - since >= _CLEAN_UP_SECONDS:
+            since = time.monotonic()
+            raise KeyboardInterrupt
 
     before = {number: signal.getsignal(number) for number in _STOPS}
     for number, handler in before.items():

@@ -8,6 +8,7 @@ the files again, then or ever, writes what is missing, counts the rest as duplic
 replaces each file's quarantine by the same rows.
 """
 
+import datetime as dt
 import shutil
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -27,6 +28,7 @@ from streaming.jobs.prices import check_prices, conflict_rows
 from streaming.lake import Lake, scratch_directory
 
 _EXAMPLES = 5
+_EPOCH = dt.date(1970, 1, 1)
 # Of an import's time, reading and checking take this part; merging takes the rest.
 _READING = 0.8
 # Rows that wait before they are merged (64 bytes each on the lake's disk); a single file
@@ -45,7 +47,9 @@ class ImportReport(NamedTuple):
     """What became of a file's rows: read = written + duplicate + quarantined.
 
     `reasons` are those of the first few refused rows; `error` says why the file as a whole
-    could not be read, in which case nothing of it was imported.
+    could not be read, in which case nothing of it was imported. `days` are the UTC days (as
+    the lake cuts them) of the bars that can be taken, `changed` those to which this import
+    added bars; both ascending.
     """
 
     file: str
@@ -55,6 +59,8 @@ class ImportReport(NamedTuple):
     quarantined: int = 0
     reasons: tuple[Reason, ...] = ()
     error: str | None = None
+    days: tuple[dt.date, ...] = ()
+    changed: tuple[dt.date, ...] = ()
 
 
 def import_file(
@@ -151,6 +157,7 @@ class _Waiting:
         self.path = path
         self.key = digest_of(path)
         self.fates = np.zeros(3, np.int64)
+        self.changed: list[int] = []
         self._folder = folder
         folder.mkdir()
         self.prices = PriceSpool(folder, path.name)
@@ -197,10 +204,16 @@ class _Waiting:
     def report(self) -> ImportReport:
         """Say what became of the file, and forget its rows."""
         shutil.rmtree(self._folder)
-        written, duplicate = int(self.fates[WRITTEN]), int(self.fates[DUPLICATE])
-        refused = self.quarantine.count
-        reasons = tuple(self._reasons)
-        return ImportReport(str(self.path), self._read, written, duplicate, refused, reasons)
+        return ImportReport(
+            str(self.path),
+            read=self._read,
+            written=int(self.fates[WRITTEN]),
+            duplicate=int(self.fates[DUPLICATE]),
+            quarantined=self.quarantine.count,
+            reasons=tuple(self._reasons),
+            days=_dates(self.prices.days()),
+            changed=_dates(self.changed),
+        )
 
 
 def _merge(lake: Lake, files: list[_Waiting], tell: Callable[[float], None]) -> None:
@@ -213,6 +226,8 @@ def _merge(lake: Lake, files: list[_Waiting], tell: Callable[[float], None]) -> 
             for file, part in zip(files, parts, strict=True):
                 fates = np.bincount(merged.fate[begin : begin + len(part)], minlength=3)
                 file.fates += fates
+                if fates[WRITTEN]:
+                    file.changed.append(day)
                 begin += len(part)
                 # Conflicts come in order of arrival, so each file's are together.
                 own = slice(conflicts, conflicts + int(fates[CONFLICT]))
@@ -223,6 +238,10 @@ def _merge(lake: Lake, files: list[_Waiting], tell: Callable[[float], None]) -> 
             tell(done / len(days))
         for file in files:
             lake.write_quarantine(PRICE_1M_HISTORY.name, file.key, file.quarantine.parts())
+
+
+def _dates(days: list[int]) -> tuple[dt.date, ...]:
+    return tuple(_EPOCH + dt.timedelta(days=day) for day in days)
 
 
 def _line_rows(source: str, lines: list[Refused]) -> pa.Table:

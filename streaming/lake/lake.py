@@ -182,7 +182,7 @@ class Lake:
         into = dict(zip(names, begins, strict=False))
         for info in days:
             if wanted.intersection(info.symbols):
-                prices.read_bars(self._file(info.day), info, into, columns)
+                prices.read_bars(self.day_file(info.day), info, into, columns)
         every = Bars(*columns)
         return {
             name: _between(every.rows(begin, begin + count), start, end) if count else no_bars()
@@ -230,7 +230,7 @@ class Lake:
             Rows in order of arrival.
         """
         date = _EPOCH + dt.timedelta(days=day)
-        path = self._file(date)
+        path = self.day_file(date)
         held = prices.read_rows(path) if path.exists() else no_rows()
         merged = merge(held, rows)
         if merged.written:
@@ -263,7 +263,8 @@ class Lake:
         """Read refused rows, of one table or all, sorted by source and row number."""
         return read_quarantine(self.root, table)
 
-    def _file(self, day: dt.date) -> Path:
+    def day_file(self, day: dt.date) -> Path:
+        """Name the file that holds a UTC day's bars, whether it is there or not."""
         return self._prices / f"day={day.isoformat()}" / prices.FILE
 
     def _day_files(self) -> list[tuple[dt.date, Path]]:

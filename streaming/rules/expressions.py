@@ -15,17 +15,24 @@ LOAD, CONSTANT = "load", "constant"
 ADD, SUBTRACT, MULTIPLY, DIVIDE = "add", "subtract", "multiply", "divide"
 MINIMUM, MAXIMUM, ABSOLUTE = "minimum", "maximum", "absolute"
 LESS, LESS_EQUAL = "less", "less or equal"
+EQUAL, NOT_EQUAL = "equal", "not equal"
 AND, OR, XOR, NOT = "and", "or", "xor", "not"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Expression:
-    """A node: an operation and what it is done to; equal where all of that is equal."""
+    """A node: an operation and what it is done to.
+
+    `==` makes a condition of two numbers, like `<` does; programs find equal parts by what
+    they are made of.
+    """
 
     op: str
     inputs: tuple["Expression", ...] = ()
     leaf: Hashable = None
     value: float = 0.0
+
+    __hash__ = None  # type: ignore[assignment]  # a set would ask whether two are equal
 
     # A number or an array of numpy leaves its operators to those below.
     __array_ufunc__ = None
@@ -73,6 +80,12 @@ class Number(Expression):
     def __abs__(self) -> "Number":
         return Number(ABSOLUTE, (self,))
 
+    def __eq__(self, other: "Number | float") -> "Condition":  # type: ignore[override]
+        return Condition(EQUAL, (self, number(other)))
+
+    def __ne__(self, other: "Number | float") -> "Condition":  # type: ignore[override]
+        return Condition(NOT_EQUAL, (self, number(other)))
+
     def __lt__(self, other: "Number | float") -> "Condition":
         return Condition(LESS, (self, number(other)))
 
@@ -105,6 +118,12 @@ class Condition(Expression):
 
     __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
 
+    def __eq__(self, other: object) -> NoReturn:
+        raise TypeError("Write a ^ b where conditions differ, ~(a ^ b) where they agree.")
+
+    def __ne__(self, other: object) -> NoReturn:
+        self.__eq__(other)
+
 
 def column(leaf: Hashable) -> Number:
     """Give the number that a column holds at the row; `leaf` names the column."""
@@ -123,8 +142,7 @@ def number(value: Number | float) -> Number:
         return value
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"A number or a column is wanted, not {_told(value)}.")
-    # Plus zero: of two zeros one, because equal expressions share a register.
-    return Number(CONSTANT, value=float(value) + 0.0)
+    return Number(CONSTANT, value=float(value))
 
 
 def condition(value: Condition | bool) -> Condition:

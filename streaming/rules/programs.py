@@ -4,7 +4,7 @@ The loop takes a few hundred rows at a time, so that what one step leaves for th
 in the nearest cache. Conditions are 0.0 or 1.0 there, so that all registers are alike.
 """
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,7 +24,7 @@ _TUPLE = 8
 """Columns are handed over in eights: the loop is compiled for each length of tuple."""
 
 _LOAD, _ADD, _SUBTRACT, _MULTIPLY, _DIVIDE, _MINIMUM, _MAXIMUM = range(7)
-_ABSOLUTE, _LESS, _LESS_EQUAL, _AND, _OR, _XOR, _NOT = range(7, 14)
+_ABSOLUTE, _LESS, _LESS_EQUAL, _AND, _OR, _DIFFER, _NOT, _EQUAL = range(7, 15)
 _CODES = {
     ex.ADD: _ADD,
     ex.SUBTRACT: _SUBTRACT,
@@ -37,7 +37,9 @@ _CODES = {
     ex.LESS_EQUAL: _LESS_EQUAL,
     ex.AND: _AND,
     ex.OR: _OR,
-    ex.XOR: _XOR,
+    ex.XOR: _DIFFER,
+    ex.NOT_EQUAL: _DIFFER,
+    ex.EQUAL: _EQUAL,
     ex.NOT: _NOT,
 }
 
@@ -83,19 +85,18 @@ def program(
     sell_size: float,
 ) -> Program:
     """Turn four expressions into steps; `known` names the columns that must not be NaN."""
-    deciding, sizing = _ordered(buy, sell), _ordered(confidence, size)
-    every = list(dict.fromkeys([*deciding, *sizing]))
+    parts, roots = _parts([buy, sell, confidence, size])
     known = list(known)
-    loaded = [one.leaf for one in every if one.op == ex.LOAD]
+    loaded = [one.leaf for one in parts if one.op == ex.LOAD]
     leaves = list(dict.fromkeys([*loaded, *known]))
-    constants = [one for one in every if one.op == ex.CONSTANT]
-    fixed = {one: place for place, one in enumerate(constants)}
-    first, places, used = _steps(deciding, (buy, sell), fixed, leaves, load=False)
-    second, more, also_used = _steps(sizing, (confidence, size), fixed, leaves, load=True)
+    constants = [place for place, one in enumerate(parts) if one.op == ex.CONSTANT]
+    fixed = {part: register for register, part in enumerate(constants)}
+    first, places, used = _steps(parts, roots[:2], fixed, leaves, load=False)
+    second, more, also_used = _steps(parts, roots[2:], fixed, leaves, load=True)
     return Program(
         tuple(leaves),
         np.array([leaves.index(leaf) for leaf in known], np.int64),
-        np.array([one.value for one in constants], np.float64),
+        np.array([parts[part].value for part in constants], np.float64),
         max(used, also_used),
         first,
         second,
@@ -104,57 +105,81 @@ def program(
     )
 
 
-def _ordered(*roots: Expression) -> list[Expression]:
-    """List the parts of some expressions, each once and after what it is made of."""
-    order: dict[Expression, None] = {}
+class _Part(NamedTuple):
+    """A part of some expressions; its inputs are the numbers of earlier parts."""
 
-    def visit(one: Expression) -> None:
-        if one not in order:
-            for part in one.inputs:
-                visit(part)
-            order[one] = None
+    op: str
+    inputs: tuple[int, ...]
+    leaf: Hashable
+    value: float
 
-    for root in roots:
-        visit(root)
-    return list(order)
+
+def _parts(roots: Sequence[Expression]) -> tuple[list[_Part], list[int]]:
+    """List the parts of expressions, each once and after its inputs, and the roots' numbers."""
+    parts: list[_Part] = []
+    number_of: dict[int, int] = {}  # by identity
+    same: dict[Hashable, int] = {}
+    # A stack of its own: an author's loop may make a chain longer than Python's.
+    stack = list(reversed(roots))
+    while stack:
+        one = stack[-1]
+        missing = [part for part in one.inputs if id(part) not in number_of]
+        if missing and id(one) not in number_of:
+            stack += reversed(missing)
+            continue
+        stack.pop()
+        if id(one) in number_of:
+            continue
+        inputs = tuple(number_of[id(part)] for part in one.inputs)
+        # As text, NaN is itself and the two zeros are two.
+        key = (one.op, inputs, one.leaf, repr(one.value))
+        if key not in same:
+            same[key] = len(parts)
+            parts.append(_Part(one.op, inputs, one.leaf, one.value))
+        number_of[id(one)] = same[key]
+    return parts, [number_of[id(root)] for root in roots]
 
 
 def _steps(
-    order: list[Expression],
-    roots: tuple[Expression, ...],
-    fixed: dict[Expression, int],
+    parts: list[_Part],
+    roots: Sequence[int],
+    fixed: dict[int, int],
     leaves: list[Hashable],
     *,
     load: bool,
 ) -> tuple[Int, list[int], int]:
     """Give the steps, the registers of the roots, and how many registers there are."""
-    last_use = {part: at for at, one in enumerate(order) for part in one.inputs}
-    last_use |= dict.fromkeys(roots, len(order))
+    needed = set(roots)
+    for number in range(max(roots), -1, -1):
+        if number in needed:
+            needed.update(parts[number].inputs)
+    last_use = {part: number for number in sorted(needed) for part in parts[number].inputs}
+    last_use |= dict.fromkeys(roots, len(parts))
     place = dict(fixed)
     free: list[int] = []
     used = len(fixed)
     steps: list[tuple[int, int, int, int]] = []
-    for at, one in enumerate(order):
-        if one.op == ex.CONSTANT:
-            continue
+    for number in sorted(needed - set(fixed)):
+        one = parts[number]
         if one.op == ex.LOAD and not load:
-            place[one] = -1 - leaves.index(one.leaf)
+            place[number] = -1 - leaves.index(one.leaf)
             continue
         # Never a register that is read in the same step: the loop would not be vectorised.
         if free:
-            place[one] = free.pop()
+            place[number] = free.pop()
         else:
-            place[one] = used
+            place[number] = used
             used += 1
         if one.op == ex.LOAD:
             column = -1 - leaves.index(one.leaf)
-            steps.append((_LOAD, place[one], column, column))
+            steps.append((_LOAD, place[number], column, column))
         else:
-            steps.append((_CODES[one.op], place[one], place[one.inputs[0]], place[one.inputs[-1]]))
+            left, right = place[one.inputs[0]], place[one.inputs[-1]]
+            steps.append((_CODES[one.op], place[number], left, right))
         free += [
             place[part]
             for part in dict.fromkeys(one.inputs)
-            if last_use[part] == at and place[part] >= len(fixed)
+            if last_use[part] == number and place[part] >= len(fixed)
         ]
     return np.array(steps, np.int64).reshape(-1, 4), [place[root] for root in roots], used
 
@@ -339,7 +364,10 @@ def _evaluate(
         elif op in (_MAXIMUM, _OR):
             for i in range(count):
                 out[i] = a[i] if a[i] >= b[i] or a[i] != a[i] else b[i]
-        elif op == _XOR:
+        elif op == _EQUAL:
+            for i in range(count):
+                out[i] = 1.0 if a[i] == b[i] else 0.0
+        elif op == _DIFFER:
             for i in range(count):
                 out[i] = 1.0 if a[i] != b[i] else 0.0
         elif op == _NOT:

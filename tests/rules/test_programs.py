@@ -75,6 +75,8 @@ NUMPY = {
     ex.MAXIMUM: lambda a, b: np.where((a >= b) | np.isnan(a), a, b),
     ex.ABSOLUTE: np.abs,
     ex.LESS: np.less,
+    ex.EQUAL: np.equal,
+    ex.NOT_EQUAL: np.not_equal,
     ex.LESS_EQUAL: np.less_equal,
     ex.AND: np.logical_and,
     ex.OR: np.logical_or,
@@ -162,6 +164,38 @@ def test_equal_parts_are_computed_once():
     )
     assert len(made.deciding) == 5  # the difference, three comparisons, and the and
     assert made.leaves == ("price", "line")
+
+
+def test_parts_that_are_shared_over_and_over_are_compiled_once():
+    shared = column("a")
+    for _ in range(60):
+        shared = shared + shared
+    made = program(shared > 1, ex.condition(False), ONE, ONE, (), 1.0)
+    assert len(made.deciding) == 61
+    assert run_program(made, {"a": np.array([1.0, -1.0])}.__getitem__, 2)[0].tolist() == [0]
+
+
+def test_a_chain_may_be_longer_than_pythons_stack():
+    chain = column("a")
+    for _ in range(5000):
+        chain = chain * 0.5 + 1.0
+    made = program(chain > 1.99, ex.condition(False), ONE, ONE, (), 1.0)
+    assert run_program(made, {"a": np.array([7.0])}.__getitem__, 1)[0].tolist() == [0]
+    assert made.registers < 8
+
+
+def test_the_two_zeros_are_two_constants():
+    down = column("a") / -0.0 < 0.0
+    up = column("a") / 0.0 > 0.0
+    assert ran(down & up, False, {"a": [1.0]})[0].tolist() == [0]
+
+
+def test_conditions_are_compared_with_each_other_by_xor():
+    price = column("price")
+    with pytest.raises(TypeError, match="where conditions differ"):
+        _ = (price > 1) == (price > 2)
+    with pytest.raises(TypeError, match="where conditions differ"):
+        _ = (price > 1) != (price > 2)
 
 
 @pytest.mark.parametrize(

@@ -171,7 +171,10 @@ class TestTwoAtOnce:
     def write(self, root: Path, trace: bool, barrier: threading.Barrier | None = None) -> None:
         with new_run(root, "abc", None) as writer:
             options = {"trace": trace}
-            writer.put_facts({"options": options, "window": {"start": "", "completeTo": ""}})
+            window = {"start": "", "completeTo": ""}
+            writer.put_facts({"options": options, "window": window, "rows": writer.rows})
+            writer.put_state("accounts", {})
+            writer.put_state("symbols", {})
             if barrier is not None:
                 barrier.wait()
 

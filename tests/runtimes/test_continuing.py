@@ -1,5 +1,6 @@
 """Windows of one continuous backtest: in any order, after any stop, the same runs and bytes."""
 
+import json
 from itertools import permutations
 
 import pytest
@@ -191,3 +192,30 @@ def test_a_month_without_bars_before_later_ones_has_no_rows(market, tmp_path):
 def test_what_makes_no_sense_together_is_refused(lake, wrong, message):
     with pytest.raises(SettingsError, match=message):
         run(lake, STRATEGIES, **{"rows_after": EDGES[1], **wrong})
+
+
+@pytest.mark.parametrize("definition", [[1], None, {"symbols": 3}])
+def test_a_neighbour_that_says_nonsense_is_passed_over(lake, begun_from, definition):
+    first, second = month(lake, JANUARY), month(lake, FEBRUARY)
+    path = second.folder / "run.json"
+    facts = json.loads(path.read_text())
+    path.write_text(json.dumps({**facts, "definition": definition}))
+    month(lake, MARCH)
+    assert begun_from[-1] == first.id
+
+
+def test_a_table_that_is_empty_in_a_window_counts_alike_in_any_order(lake):
+    """Counted or not, whether rows before the window were seen: see the months above."""
+    edges = [EDGES[0], us("2024-03-04T23:00"), us("2024-03-05T02:00")]
+    seen = []
+    for order in ([1], [0, 1]):
+        forget_runs(lake)
+        made = [
+            run(
+                lake, "previous_day_breakout", rows_after=edges[at], end=edges[at + 1],
+                trace=True, settings=WIDE,
+            )
+            for at in order
+        ]  # fmt: skip
+        seen.append(files(made[-1]))
+    assert seen[0] == seen[1]

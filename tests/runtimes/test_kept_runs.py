@@ -1,6 +1,7 @@
 """Runs in a lake: their names, how they are found and listed, and what damage to one says."""
 
 import json
+import shutil
 
 import pytest
 
@@ -8,7 +9,7 @@ from streaming.errors import LakeError, RunError, SettingsError
 from streaming.lake import Lake
 from streaming.runtimes.runs import find_run, runs
 
-from .markets import day_market, forget_runs, lake_of, run, us
+from .markets import day_market, files, forget_runs, lake_of, run, us
 
 NOON = us("2024-01-22T12:00")
 
@@ -121,3 +122,22 @@ def test_a_damaged_table_of_a_run_is_named(own_lake):
     path.write_bytes(data)
     with pytest.raises(LakeError, match="table trade_match_history: a file is damaged"):
         found.matches()
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        "trade_match_history",
+        "open_positions_lots.parquet",
+        "state/accounts.bin",
+        "state/symbols.bin",
+    ],
+)
+def test_a_run_that_lost_a_file_is_computed_again(own_lake, lost):
+    first = run(own_lake, "ema_cross")
+    whole = files(first)
+    path = first.folder / lost
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    again = run(own_lake, "ema_cross")
+    assert again.id == first.id
+    assert files(again) == whole

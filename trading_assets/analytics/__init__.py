@@ -1,1 +1,1 @@
-"""The analytics code location: backtests, equity metrics, checks."""
+"""The code location of prices, backtests, metrics and checks."""

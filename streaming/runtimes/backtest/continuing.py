@@ -10,6 +10,7 @@ the same runs. What was saved by an earlier window is found by a marker in the l
 import hashlib
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ def newest_state(
             states, facts = read_states(run.folder, "symbols")
             if _continues(run, facts["complete_to"], request, definition, days):
                 return saved_by(run, states, facts)
-        except (StateError, KeyError):
+        except (StateError, KeyError, TypeError, ValueError, AttributeError):
             # Damaged, or of another version: an older one serves as well.
             continue
     return no_state()
@@ -114,8 +115,10 @@ def mark(lake: Lake, run: Run) -> None:
     """Let later windows find a run's state."""
     complete_to = read_states(run.folder, "symbols")[1]["complete_to"]
     folder = _folder(lake, run.definition)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{complete_to}-{run.id}").touch()
+    # Without the mark later windows take longer, and that is all.
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{complete_to}-{run.id}").touch()
 
 
 def _folder(lake: Lake, definition: dict[str, Any]) -> Path:

@@ -26,7 +26,7 @@ from streaming.runtimes.backtest.definition import (
 from streaming.runtimes.backtest.pipeline import Pipeline, Progress
 from streaming.runtimes.backtest.recorded import recording_of
 from streaming.runtimes.backtest.resuming import Saved, no_state, resume
-from streaming.runtimes.backtest.store import holds, new_run
+from streaming.runtimes.backtest.store import holds, is_whole, new_run
 from streaming.runtimes.backtest.window import Window, digest_read, symbols_of, window_of
 from streaming.runtimes.runs import RUNS, Run, check_name, find_run, give_name, kept_run
 
@@ -61,7 +61,7 @@ def run_backtest(lake: Lake, request: BacktestRequest, progress: Progress | None
     options = _options(request)
     there = kept_run(lake, run)
     kept = None if there is None else there.facts["options"]
-    if kept is None or not holds(kept, options):
+    if there is None or kept is None or not holds(kept, options) or not is_whole(there.folder):
         if kept is not None:
             # What an earlier command wanted kept beside the matches stays.
             request = replace(

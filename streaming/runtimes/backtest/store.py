@@ -29,6 +29,9 @@ from streaming.rules.state import pack, unpack
 from streaming.runtimes.backtest.slices import month_of
 from streaming.runtimes.runs import RUN_FILE, RUNS
 
+STATES = ("accounts", "symbols")
+SINGLE_FILES = ("open_positions_lots", "unrealized_pnl_latest", "quarantine_history")
+
 _STATE_VERSION = 1
 _LONGEST_NAME = 200
 
@@ -59,6 +62,8 @@ class RunWriter:
         if self._keep_after is not None and times[0] <= self._keep_after:
             skip = int(np.searchsorted(times, self._keep_after, side="right"))
             rows, times = rows.slice(skip), times[skip:]
+            if rows.num_rows == 0:
+                return
         # The months of a slice are one or two: look where they end, not at every row.
         first = 0
         while first < len(times):
@@ -169,13 +174,31 @@ def new_run(root: Path, run: str, keep_after: int | None) -> Iterator[RunWriter]
             writer.close()
         # From here to the end of the renaming.
         held.enter_context(table_lock(root, RUNS))
-        if (final / RUN_FILE).exists() and holds(_options(final), _options(folder)):
+        there = (final / RUN_FILE).exists() and holds(_options(final), _options(folder))
+        if there and is_whole(final):
             raise _AlreadyThereError
 
 
 def _options(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))["options"]
     return found
+
+
+def is_whole(folder: Path) -> bool:
+    """Tell whether a run's folder has every file that was written, by their numbers of rows."""
+    try:
+        written = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))["rows"]
+        for table, rows in written.items():
+            paths = [*(folder / table).glob("month=*/strategy=*.parquet")]
+            single = folder / f"{table}.parquet"
+            paths += [single] if single.exists() else []
+            if not paths and (rows or table in SINGLE_FILES):
+                return False
+            if sum(pq.read_metadata(path).num_rows for path in paths) != rows:
+                return False
+        return all((folder / "state" / f"{part}.bin").stat().st_size for part in STATES)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, pa.ArrowException):
+        return False
 
 
 def holds(kept: dict[str, Any], wanted: dict[str, Any]) -> bool:

@@ -1,0 +1,191 @@
+"""`backtest_trade_matches` (month x strategy) and `portfolio_trade_matches` (by month)."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import dagster as dg
+
+from streaming.contracts import TRADE_MATCH_HISTORY
+from streaming.lake.shared import SharedLake
+from streaming.runtimes.backtest.definition import sources_digest
+from trading_assets.analytics.config import BacktestConfig
+from trading_assets.analytics.months import ALL, Month, run_months
+from trading_assets.analytics.partitions import MONTH, STRATEGY, backtests, months
+from trading_assets.analytics.previews import match_preview
+from trading_assets.analytics.records import Record, Records
+from trading_assets.contract_metadata import OWNERS, schema_metadata
+from trading_assets.platform import Platform
+
+BACKTESTS = "backtest_trade_matches"
+PORTFOLIO = "portfolio_trade_matches"
+GROUP = "backtests"
+
+# A month rests on every bar before its end: features and positions come from the first on.
+PRICES = dg.AssetDep("price_1m_history", partition_mapping=dg.AllPartitionMapping())
+
+Results = Iterator[dg.MaterializeResult[None]]
+
+_SHOWN_ERRORS = 20
+
+
+def code_version() -> str:
+    """Give the version of all code that decides a row: 16 hex digits."""
+    return sources_digest()[:16]
+
+
+def backtest_assets(platform: Platform) -> list[dg.AssetsDefinition]:
+    """Make both assets; partitions begin where the settings say that history does."""
+    start = platform.settings.history.start
+    metadata = {**schema_metadata(TRADE_MATCH_HISTORY)}
+
+    @dg.asset(
+        name=BACKTESTS,
+        description=(
+            "Trade matches of every strategy alone in its account, month by month. A month goes "
+            "on from the one before, so all of them together are one continuous backtest."
+        ),
+        partitions_def=backtests(start),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        deps=[PRICES],
+        code_version=code_version(),
+        # A run with other parameters materialises nothing: see `_tell_one_by_one`.
+        output_required=False,
+        kinds={"python", "numba", "parquet"},
+        owners=OWNERS,
+        group_name=GROUP,
+        metadata=metadata,
+    )
+    def backtest_trade_matches(
+        context: dg.AssetExecutionContext, config: BacktestConfig, platform: Platform
+    ) -> Results:
+        keys = [
+            (key.keys_by_dimension[MONTH], key.keys_by_dimension[STRATEGY])
+            for key in map(_multi_key, context.partition_keys)
+        ]
+        yield from _materialise(context, config, platform, keys)
+
+    @dg.asset(
+        name=PORTFOLIO,
+        description=(
+            "Trade matches of all strategies in one account, competing for its places, with "
+            "equal weights; traced, so that signals, orders and fills are kept beside them."
+        ),
+        partitions_def=months(start),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        deps=[PRICES],
+        code_version=code_version(),
+        # A run with other parameters materialises nothing: see `_tell_one_by_one`.
+        output_required=False,
+        kinds={"python", "numba", "parquet"},
+        owners=OWNERS,
+        group_name=GROUP,
+        metadata=metadata,
+    )
+    def portfolio_trade_matches(
+        context: dg.AssetExecutionContext, config: BacktestConfig, platform: Platform
+    ) -> Results:
+        keys = [(key, ALL) for key in context.partition_keys]
+        yield from _materialise(context, config, platform, keys)
+
+    return [backtest_trade_matches, portfolio_trade_matches]
+
+
+def _multi_key(key: str) -> dg.MultiPartitionKey:
+    if isinstance(key, dg.MultiPartitionKey):
+        return key
+    month, strategy = key.split("|")
+    return dg.MultiPartitionKey({MONTH: month, STRATEGY: strategy})
+
+
+def _materialise(
+    context: dg.AssetExecutionContext,
+    config: BacktestConfig,
+    platform: Platform,
+    keys: Sequence[tuple[str, str]],
+) -> Results:
+    """Run the months, record what each partition stands for, and tell of each."""
+    plan = config.plan(platform)
+    records = Records(platform.folders.partitions, context.asset_key.path[-1])
+    lake = SharedLake(platform.folders.lake)
+    done: list[Month] = []
+    failed: list[Month] = []
+    for number, month in enumerate(run_months(lake, plan, keys), 1):
+        label = _label(month)
+        if month.error:
+            failed.append(month)
+            context.log.error(f"{label}: {month.error}")
+            continue
+        if config.standard:
+            run = None if month.run is None else month.run.id
+            records.put(Record(month.month, month.strategy, run, code_version()))
+        done.append(month)
+        context.log.info(f"{number} of {len(keys)}: {label}, {month.seconds:.2f} s")
+    if failed or not config.standard:
+        _tell_one_by_one(context, config, done)
+    if failed:
+        raise dg.Failure(
+            description=_why(failed, len(keys)),
+            metadata={"failed partitions": [_label(month) for month in failed]},
+            allow_retries=False,
+        )
+    if config.standard:
+        for month in done:
+            context.add_asset_metadata(dict(_facts(month)), partition_key=_key(month))
+        yield dg.MaterializeResult()
+
+
+def _tell_one_by_one(
+    context: dg.AssetExecutionContext, config: BacktestConfig, done: Sequence[Month]
+) -> None:
+    """Log an event for each month that is there, although the step as a whole gives none.
+
+    Where others failed, it is the materialisation that the month would have got. Where a person
+    set other parameters it is an observation: the partition stands for its standard run still.
+    """
+    for month in done:
+        facts = dict(_facts(month))
+        if config.standard:
+            event: Any = dg.AssetMaterialization
+        else:
+            event = dg.AssetObservation
+            facts["overridden"] = config.model_dump(exclude_defaults=True)
+        context.log_event(event(context.asset_key, partition=_key(month), metadata=facts))
+
+
+def _why(failed: Sequence[Month], asked: int) -> str:
+    """Say what failed, the first of them each with its reason."""
+    lines = [f"{_label(month)}: {month.error}" for month in failed[:_SHOWN_ERRORS]]
+    if len(failed) > _SHOWN_ERRORS:
+        lines.append(f"... and {len(failed) - _SHOWN_ERRORS} more; the log names each.")
+    return f"{len(failed)} of {asked} partitions failed.\n" + "\n".join(lines)
+
+
+def _label(month: Month) -> str:
+    return f"{month.month} {month.strategy}".rstrip()
+
+
+def _key(month: Month) -> str:
+    return f"{month.month}|{month.strategy}" if month.strategy else month.month
+
+
+def _facts(month: Month) -> Iterator[tuple[str, Any]]:
+    """Give what the UI shows of a month."""
+    yield "seconds", round(month.seconds, 3)
+    if month.run is None:
+        yield "dagster/row_count", 0
+        yield "note", "There are no prices in this month yet, or none before its end."
+        return
+    run = month.run
+    matches = run.matches()
+    figures = run.facts["figures"].values()
+    yield "dagster/row_count", matches.num_rows
+    yield "runId", run.id
+    yield "folder", dg.MetadataValue.path(str(run.folder))
+    yield "net PnL", float(sum(float(one["netPnl"]) for one in figures))
+    yield "fees", float(sum(float(one["fees"]) for one in figures))
+    yield "trades", sum(one["trades"] for one in figures)
+    yield "open lots at the end", run.facts["rows"].get("open_positions_lots", 0)
+    yield "symbols", len(run.definition["symbols"])
+    yield "complete to", run.facts["window"]["completeTo"]
+    if matches.num_rows:
+        yield "best and worst matches", dg.MetadataValue.md(match_preview(matches))

@@ -1,0 +1,48 @@
+"""The code location `analytics`: prices, backtests, equity metrics, checks, schedules."""
+
+import dagster as dg
+
+from streaming.jobs.strategies import STRATEGIES
+from trading_assets.analytics.asset_checks import contract_checks, reconciliation_checks
+from trading_assets.analytics.backtests import BACKTESTS, backtest_assets
+from trading_assets.analytics.equity import METRICS, equity_assets
+from trading_assets.analytics.indicators import indicator_asset
+from trading_assets.analytics.prices import import_inbox_job, prices_asset
+from trading_assets.analytics.schedules import backtests_schedule, prices_schedule
+from trading_assets.analytics.sensors import inbox_sensor
+from trading_assets.analytics.warehouse import warehouse_asset
+from trading_assets.lineage import external_tables
+from trading_assets.platform import Platform
+
+
+def definitions(platform: Platform) -> dg.Definitions:
+    """Make everything that the location has, on one data folder.
+
+    Assets come from `*_asset` functions of the modules beside this one, checks from
+    `asset_checks`; a new one is a function there and its name here.
+    """
+    start = platform.settings.history.start
+    made = [
+        prices_asset(start),
+        indicator_asset(platform),
+        *backtest_assets(platform),
+        *equity_assets(platform),
+        warehouse_asset(),
+    ]
+    tables = {key.path[-1] for asset in made for key in asset.keys}
+    importing = import_inbox_job(start)
+    month_by_strategy = dg.AssetSelection.assets(BACKTESTS, METRICS)
+    return dg.Definitions(
+        assets=[*made, *external_tables(tables)],
+        asset_checks=[*contract_checks(), *reconciliation_checks()],
+        jobs=[importing],
+        schedules=[
+            prices_schedule(start),
+            backtests_schedule(start, month_by_strategy, sorted(STRATEGIES)),
+        ],
+        sensors=[inbox_sensor(importing)],
+        resources={"platform": platform},
+    )
+
+
+defs = definitions(Platform())

@@ -1,0 +1,210 @@
+"""`backtest_equity_metrics` (month x strategy) and `backtest_leaderboard` (all of them)."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from streaming.analytics.equity import EquityReport
+from streaming.analytics.sources import Source
+from streaming.contracts import OPEN_POSITIONS_LOTS, TRADE_MATCH_HISTORY, empty_table
+from streaming.lake import Lake, atomic_file
+from streaming.runtimes.run_source import from_run
+from streaming.runtimes.runs import Run, find_run
+from trading_assets.analytics.backtests import BACKTESTS, code_version
+from trading_assets.analytics.partitions import MONTH, STRATEGY, backtests
+from trading_assets.analytics.previews import picture
+from trading_assets.analytics.records import Record, Records
+from trading_assets.contract_metadata import OWNERS
+from trading_assets.platform import Platform
+
+METRICS = "backtest_equity_metrics"
+LEADERBOARD = "backtest_leaderboard"
+GROUP = "equity"
+
+
+def equity_assets(platform: Platform) -> list[dg.AssetsDefinition]:
+    """Make both assets."""
+    partitions = backtests(platform.settings.history.start)
+
+    @dg.asset(
+        name=METRICS,
+        description="Return, risk and trades of one month of one strategy.",
+        partitions_def=partitions,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        deps=[BACKTESTS],
+        code_version=code_version(),
+        kinds={"python", "parquet"},
+        owners=OWNERS,
+        group_name=GROUP,
+    )
+    def backtest_equity_metrics(context: dg.AssetExecutionContext, platform: Platform) -> None:
+        records = Records(platform.folders.partitions, BACKTESTS)
+        missing = []
+        for key in context.partition_keys:
+            month, strategy = key.split("|")
+            record = records.get(month, strategy)
+            if record is None:
+                missing.append(key)
+                continue
+            facts = _month_facts(platform, record)
+            context.add_asset_metadata(facts, partition_key=key)
+        if missing:
+            raise dg.Failure(
+                description=(
+                    f"{len(missing)} partitions of {BACKTESTS} were never materialised: "
+                    f"{', '.join(missing[:10])}. Materialise them first."
+                ),
+                allow_retries=False,
+            )
+
+    @dg.asset(
+        name=LEADERBOARD,
+        description=(
+            "All strategies over all months that are there, realised and marked at the last "
+            "prices: who earned what, at what risk."
+        ),
+        deps=[dg.AssetDep(BACKTESTS, partition_mapping=dg.AllPartitionMapping()), METRICS],
+        code_version=code_version(),
+        kinds={"python", "parquet"},
+        owners=OWNERS,
+        group_name=GROUP,
+    )
+    def backtest_leaderboard(
+        context: dg.AssetExecutionContext, platform: Platform
+    ) -> dg.MaterializeResult[None]:
+        records = Records(platform.folders.partitions, BACKTESTS).all()
+        reports = leaderboard(platform.lake(), records)
+        if not reports:
+            raise dg.Failure(
+                description=f"No partition of {BACKTESTS} with prices is materialised yet.",
+                allow_retries=False,
+            )
+        write_reports(platform.folders.metrics / f"{LEADERBOARD}.parquet", reports)
+        return dg.MaterializeResult(metadata=_leaderboard_facts(reports, records))
+
+    return [backtest_equity_metrics, backtest_leaderboard]
+
+
+def leaderboard(lake: Lake, records: list[Record]) -> list[EquityReport]:
+    """Report every strategy over the months that its records stand for, the best first.
+
+    Parameters
+    ----------
+    records
+        Of `backtest_trade_matches`. Months without prices count for nothing.
+    """
+    runs = [find_run(lake, one.run_id) for one in records if one.run_id is not None]
+    if not runs:
+        return []
+    source = joined(lake, runs)
+    reports = source.reports(by="strategy")
+    return sorted(reports, key=lambda one: (-one.realised.figures.net_pnl, one.name))
+
+
+def joined(lake: Lake, runs: list[Run]) -> Source:
+    """Give the matches of several months of several strategies as one source to measure.
+
+    What is open is what the last month of each strategy left open.
+    """
+    sources = {run.id: from_run(lake.root, run.id) for run in runs}
+    latest: dict[str, Run] = {}
+    for run in sorted(runs, key=lambda one: one.facts["window"]["completeTo"]):
+        latest |= dict.fromkeys(run.facts["figures"], run)
+    windows = [one.window for one in sources.values() if one.window is not None]
+    lots = [sources[run.id].open_lots for run in latest.values()]
+    points: dict[str, int] = {}
+    for one in sources.values():
+        points |= dict(one.point_values)
+    return Source(
+        pa.concat_tables(
+            [empty_table(TRADE_MATCH_HISTORY), *(one.matches for one in sources.values())]
+        ),
+        pa.concat_tables(
+            [empty_table(OPEN_POSITIONS_LOTS), *(one for one in lots if one is not None)]
+        ),
+        lake,
+        window=(min(begin for begin, _ in windows), max(end for _, end in windows)),
+        capital=next(iter(sources.values())).capital,
+        accounts=len(latest),
+        groups={"strategy": sorted(latest)},
+        point_values=points,
+    )
+
+
+def _month_facts(platform: Platform, record: Record) -> dict[str, Any]:
+    path = platform.folders.metrics / METRICS / f"month={record.month}"
+    path = path / f"{STRATEGY}={record.strategy}.parquet"
+    if record.run_id is None:
+        return {"dagster/row_count": 0, "note": "There are no prices in this month yet."}
+    reports = from_run(platform.folders.lake, record.run_id).reports(by="strategy")
+    write_reports(path, reports, {MONTH: record.month, "runId": record.run_id})
+    facts = {"runId": record.run_id, "file": dg.MetadataValue.path(str(path))}
+    return {**facts, **_figures(reports[0]), **_drawing(reports)}
+
+
+def _figures(report: EquityReport) -> dict[str, Any]:
+    """Give the figures that are worth a line over time; what is undefined is left out."""
+    from streaming.analytics.report import report_dict
+
+    values = report_dict(report)
+    realised, marked = values["realised"], values["marked"] or {}
+    named = {
+        "net PnL": values["netPnl"],
+        "open PnL": values["openPnl"],
+        "return": realised["totalReturn"],
+        "Sharpe": realised["sharpe"],
+        "max drawdown": realised["maxDrawdown"],
+        "marked return": marked.get("totalReturn"),
+        "marked max drawdown": marked.get("maxDrawdown"),
+        "trades": values["trades"]["trades"],
+        "win rate": values["trades"]["winRate"],
+        "fees": values["trades"]["fees"],
+    }
+    return {name: value for name, value in named.items() if value is not None}
+
+
+def _drawing(reports: list[EquityReport], accounts: int | None = None) -> dict[str, Any]:
+    from streaming.analytics.plot import png
+
+    return {"equity": dg.MetadataValue.md(picture(png(reports, accounts), "equity and drawdown"))}
+
+
+def _leaderboard_facts(reports: list[EquityReport], records: list[Record]) -> dict[str, Any]:
+    from streaming.analytics import report as text
+
+    columns = ["strategy", *text.SUMMARY, *text.SUMMARY_MARKED]
+    lines = [f"| {' | '.join(columns)} |", f"|---|{'---:|' * (len(columns) - 1)}"]
+    lines += [
+        f"| {' | '.join([one.name, *text.summary_row(one, marked=True)])} |" for one in reports
+    ]
+    months = sorted({one.month for one in records if one.run_id is not None})
+    return {
+        "dagster/row_count": len(reports),
+        "leaderboard": dg.MetadataValue.md("\n".join(lines)),
+        "months": f"{months[0]} to {months[-1]}, {len(months)} of them",
+        **_drawing(reports, len(reports)),
+    }
+
+
+def write_reports(
+    path: Path, reports: list[EquityReport], more: dict[str, str] | None = None
+) -> None:
+    """Write reports as a Parquet file, a row each; nested figures as JSON."""
+    from streaming.analytics.report import report_dict
+
+    rows = []
+    for one in reports:
+        values = report_dict(one)
+        nested = {
+            name: json.dumps(value) for name, value in values.items() if isinstance(value, dict)
+        }
+        lists = {
+            name: list(value) for name, value in values.items() if isinstance(value, list | tuple)
+        }
+        rows.append({**(more or {}), **values, **nested, **lists})
+    with atomic_file(path) as partial:
+        pq.write_table(pa.Table.from_pylist(rows), partial)

@@ -1,0 +1,107 @@
+"""Which files of the inbox are ready to be imported, told without reading any of them."""
+
+import os
+import stat
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from streaming.lake.atomic import disk_errors, read_errors
+from trading_assets.analytics.inbox_ledger import Stamp
+from trading_assets.analytics.inbox_reading import FILE
+
+SETTLE_SECONDS = 5.0
+"""For how long a file must not have changed before it is taken for whole."""
+
+
+_SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".pq", ".zip", ".gz", ".bz2", ".zst")
+_HALF = (".part", ".partial", ".tmp", ".crdownload", ".filepart")
+
+
+class ReadyFile(NamedTuple):
+    """A file that can be imported, as it is now."""
+
+    name: str
+    size: int
+    mtime: int
+    ctime: int
+
+    @property
+    def key(self) -> str:
+        """What stands for this file in this state.
+
+        With ctime (the last change of any sort), so that a refused file that someone moves
+        back is another one.
+        """
+        return f"{self.name}:{self.size}:{self.mtime}:{self.ctime}"
+
+
+class Listing(NamedTuple):
+    """The inbox's files that have not been imported: those ready, and why others are not."""
+
+    ready: list[ReadyFile]
+    waiting: dict[str, str]
+
+
+def list_inbox(folder: Path, seen: Mapping[str, Stamp], settle_seconds: float) -> Listing:
+    """List the files that have not been imported, in order of their names.
+
+    Parameters
+    ----------
+    folder
+        The inbox; made if it is not there, so that people find where to put files.
+    seen
+        Stamps of the files that need not be looked at, by name.
+    settle_seconds
+        For how long a file must not have changed before it is taken for whole.
+
+    Raises
+    ------
+    LakeError
+        If the folder can be neither read nor made.
+    """
+    with disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    listing = Listing([], {})
+    with read_errors(folder), os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda each: each.name):
+            with suppress(FileNotFoundError):
+                _add(entry, seen, settle_seconds, listing)
+    return listing
+
+
+def why_not(name: str, info: os.stat_result, settle_seconds: float) -> str | None:
+    """Say why a file is not ready; None if it is."""
+    if not name.isprintable():
+        return "has a name with letters that cannot be shown; rename it"
+    if name.lower().endswith(_HALF):
+        return "is being written, by its name"
+    if stat.S_ISDIR(info.st_mode):
+        return "is a folder; put its files into the inbox itself"
+    if not stat.S_ISREG(info.st_mode):
+        return "is a link or a device; put the file itself here"
+    if not name.lower().endswith(_SUFFIXES):
+        return f"is not named as a file of bars ({', '.join(_SUFFIXES)})"
+    # Whatever writes to a file sets its ctime, which no copying tool can set to another time.
+    # A clock that was set back must not hold a file up for ever.
+    if abs(time.time() - info.st_ctime) < settle_seconds:
+        return f"changed less than {settle_seconds:g} s ago; waits until it is whole"
+    return None
+
+
+def _add(
+    entry: os.DirEntry[str], seen: Mapping[str, Stamp], settle_seconds: float, listing: Listing
+) -> None:
+    name = entry.name
+    if name.startswith(".") or name == FILE:
+        return
+    info = entry.stat(follow_symlinks=False)
+    if seen.get(name) == Stamp(info.st_size, info.st_mtime_ns):
+        return
+    why = why_not(name, info, settle_seconds)
+    if why is None:
+        listing.ready.append(ReadyFile(name, info.st_size, info.st_mtime_ns, info.st_ctime_ns))
+    else:
+        listing.waiting[name.encode(errors="replace").decode()] = why

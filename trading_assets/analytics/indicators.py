@@ -1,0 +1,84 @@
+"""`indicator_history`, by month: every published feature of every symbol and timeframe."""
+
+import dagster as dg
+from pydantic import Field, field_validator
+
+from streaming.contracts import INDICATOR_HISTORY
+from streaming.errors import TradingError
+from streaming.rules.indicators import VERSION
+from streaming.rules.timeframes import check_timeframe
+from trading_assets.analytics.backtests import PRICES
+from trading_assets.analytics.indicator_months import read_indicator_month, run_indicator_month
+from trading_assets.analytics.partitions import months
+from trading_assets.analytics.previews import markdown_table
+from trading_assets.contract_metadata import OWNERS, schema_metadata
+from trading_assets.platform import Platform
+
+GROUP = "prices"
+_SHOWN = 5
+_SHOWN_COLUMNS = 8
+
+
+class IndicatorConfig(dg.Config):
+    """What is computed."""
+
+    timeframes: list[str] = Field(
+        default=["M5", "M15", "H1", "H4", "D1"],
+        min_length=1,
+        description=(
+            "Timeframes to keep. M1 has as many rows as there are bars, of some 40 columns: "
+            "ask for it where there is room. Backtests compute what they need by themselves."
+        ),
+    )
+
+    @field_validator("timeframes")
+    @classmethod
+    def _known(cls, names: list[str]) -> list[str]:
+        return [check_timeframe(name) for name in names]
+
+
+def indicator_asset(platform: Platform) -> dg.AssetsDefinition:
+    """Make the asset."""
+
+    @dg.asset(
+        name=INDICATOR_HISTORY.name,
+        description=INDICATOR_HISTORY.description,
+        partitions_def=months(platform.settings.history.start),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        deps=[PRICES],
+        code_version=str(VERSION),
+        kinds={"python", "numba", "parquet"},
+        owners=OWNERS,
+        group_name=GROUP,
+        metadata=schema_metadata(INDICATOR_HISTORY),
+    )
+    def indicator_history(
+        context: dg.AssetExecutionContext, config: IndicatorConfig, platform: Platform
+    ) -> None:
+        lake = platform.lake()
+        for month in context.partition_keys:
+            try:
+                made = run_indicator_month(lake, month, sorted(set(config.timeframes)))
+            except TradingError as error:
+                raise dg.Failure(f"{month}: {error}", allow_retries=False) from error
+            if made is None:
+                facts = {"dagster/row_count": 0, "note": "There are no prices in this month yet."}
+                context.add_asset_metadata(facts, partition_key=month)
+                continue
+            context.log.info(f"{month}: {sum(made.rows.values()):,} rows")
+            rows = read_indicator_month(lake, month)
+            preview = rows.slice(max(rows.num_rows - _SHOWN, 0))
+            preview = preview.select(preview.column_names[:_SHOWN_COLUMNS])
+            context.add_asset_metadata(
+                {
+                    "dagster/row_count": rows.num_rows,
+                    **{f"{frame} rows": count for frame, count in made.rows.items()},
+                    "symbols": made.symbols,
+                    "went on from": made.resumed or "the first bar",
+                    "folder": dg.MetadataValue.path(str(made.folder)),
+                    "newest rows": dg.MetadataValue.md(markdown_table(preview)),
+                },
+                partition_key=month,
+            )
+
+    return indicator_history

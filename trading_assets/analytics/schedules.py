@@ -1,0 +1,118 @@
+"""What runs every night at 00:15 in Oslo, whether the day had 23, 24 or 25 hours.
+
+At that moment it is 22:15 or 23:15 UTC. So of UTC days, as which prices are kept, the one
+before is the newest that has ended; the one in progress is left to the night after, and to
+the sensor. Dagster counts a schedule's ticks on the clock of its zone: 00:15 exists once on
+every day of the year, as the clocks in Oslo are changed at 02:00 and 03:00.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+
+import dagster as dg
+from dagster import AssetSelection
+
+from trading_assets.analytics.prices import PRICES
+
+CRON = "15 0 * * *"
+"""At 00:15, a quarter of an hour after the day has ended."""
+
+ZONE = "Europe/Oslo"
+"""The zone of the desk's days."""
+
+_FIRST = "dagster/asset_partition_range_start"
+_LAST = "dagster/asset_partition_range_end"
+
+# Off at first: on a new installation the inbox is empty, and a run every night that says so
+# would only be in the way. Files are imported by the sensor, which is on.
+_STATUS = dg.DefaultScheduleStatus.STOPPED
+
+
+def day_ended(moment: dt.datetime) -> str:
+    """Give the key of the newest UTC day that has ended at a moment."""
+    return (moment.astimezone(dt.UTC).date() - dt.timedelta(days=1)).isoformat()
+
+
+def month_of_day_ended(moment: dt.datetime) -> str:
+    """Give the key of the month that the newest UTC day that has ended belongs to.
+
+    So the first night of a month completes the month before.
+    """
+    return day_ended(moment)[:7]
+
+
+def prices_schedule(start: dt.date) -> dg.ScheduleDefinition:
+    """Define the schedule that materialises `price_1m_history` for the day that has ended.
+
+    Parameters
+    ----------
+    start
+        The first day that has a partition.
+    """
+    job = dg.define_asset_job(
+        "daily_prices",
+        AssetSelection.assets(PRICES),
+        description="Imports what is ready in the inbox, and reports the day that has ended.",
+    )
+
+    @dg.schedule(
+        name="daily_prices_schedule",
+        job=job,
+        cron_schedule=CRON,
+        execution_timezone=ZONE,
+        default_status=_STATUS,
+        description=f"Every night at 00:15 ({ZONE}): prices of the UTC day that has ended.",
+    )
+    def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        key = day_ended(context.scheduled_execution_time)
+        if key < start.isoformat():
+            return dg.SkipReason(f"Partitions begin on {start} (setting history.start).")
+        return dg.RunRequest(run_key=key, partition_key=key)
+
+    return schedule
+
+
+def backtests_schedule(
+    start: dt.date, target: AssetSelection, strategies: Sequence[str]
+) -> dg.ScheduleDefinition:
+    """Define the schedule that brings the current month's backtests up to date.
+
+    A schedule has one job, and a job one way to be cut into partitions: so this is not the
+    schedule of prices.
+
+    Parameters
+    ----------
+    start
+        The first day whose month has partitions.
+    target
+        Assets cut by month and strategy (`partitions.backtests`).
+    strategies
+        All of that partition's strategies; the run gets the range from first to last.
+    """
+    job = dg.define_asset_job(
+        "daily_backtests",
+        target,
+        description="Backtests of a month, all strategies in one run.",
+    )
+    first, last = min(strategies), max(strategies)
+
+    @dg.schedule(
+        name="daily_backtests_schedule",
+        job=job,
+        # After the prices, which take a minute or two where a whole day comes in one file.
+        cron_schedule="45 0 * * *",
+        execution_timezone=ZONE,
+        default_status=_STATUS,
+        description=f"Every night at 00:45 ({ZONE}): the current month's backtests.",
+    )
+    def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        moment = context.scheduled_execution_time
+        month = month_of_day_ended(moment)
+        if month < start.isoformat()[:7]:
+            return dg.SkipReason(f"Partitions begin on {start} (setting history.start).")
+        return dg.RunRequest(
+            run_key=day_ended(moment),
+            tags={_FIRST: f"{month}|{first}", _LAST: f"{month}|{last}"},
+        )
+
+    return schedule

@@ -1,0 +1,128 @@
+"""Launch assets from a terminal, as real runs in the instance that `make ui` shows.
+
+python -m trading_assets.launch backfill --from 2024-01 --to 2024-03 --strategies all
+python -m trading_assets.launch materialise backtest_leaderboard warehouse
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import dagster as dg
+import typer
+
+from streaming.errors import SettingsError, TradingError
+from streaming.jobs.strategies import STRATEGIES, select
+from trading_assets.analytics.backtests import BACKTESTS, PORTFOLIO
+from trading_assets.analytics.definitions import defs
+from trading_assets.analytics.equity import LEADERBOARD, METRICS
+from trading_assets.analytics.partitions import months
+from trading_assets.analytics.warehouse import WAREHOUSE
+from trading_assets.home import INSTANCE_FILE, make_home
+from trading_assets.platform import Platform
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+def instance() -> dg.DagsterInstance:
+    """Open the instance in the data folder, and make it where it is not there."""
+    home = make_home(Platform(), Path(__file__).parents[1] / INSTANCE_FILE)
+    os.environ["DAGSTER_HOME"] = str(home)
+    return dg.DagsterInstance.get()
+
+
+def launch(
+    opened: dg.DagsterInstance, names: Sequence[str], keys: tuple[str, str] | None = None
+) -> bool:
+    """Run assets in this process, as one run.
+
+    Parameters
+    ----------
+    opened
+        Where the run is kept.
+    names
+        The assets.
+    keys
+        First and last partition key: all between them, of every dimension.
+
+    Returns
+    -------
+    bool
+        Whether the run, and every check that blocks, succeeded.
+    """
+    tags = {}
+    if keys is not None:
+        tags = {
+            "dagster/asset_partition_range_start": keys[0],
+            "dagster/asset_partition_range_end": keys[1],
+        }
+    job = defs.resolve_implicit_global_asset_job_def()
+    result = job.execute_in_process(
+        instance=opened,
+        asset_selection=[dg.AssetKey(name) for name in names],
+        tags=tags,
+        run_config={"loggers": {"console": {"config": {"log_level": "INFO"}}}},
+        raise_on_error=False,
+    )
+    return result.success
+
+
+@app.command()
+def backfill(
+    first: Annotated[str, typer.Option("--from", metavar="YYYY-MM")],
+    last: Annotated[str, typer.Option("--to", metavar="YYYY-MM")],
+    strategies: Annotated[str, typer.Option(help="Names, separated by commas, or all.")] = "all",
+) -> None:
+    """Run backtests and equity metrics of a range of months, then the leaderboard.
+
+    All strategies are one run; of some, each is a run of its own with its months in
+    order. Done twice, it changes nothing.
+    """
+    known = months(Platform().settings.history.start).get_partition_keys()
+    for month in (first, last):
+        if month not in known:
+            raise SettingsError(
+                f"There is no partition {month!r}: months go from {known[0]} to {known[-1]}, by "
+                "the setting history.start."
+            )
+    chosen = [one.id for one in select(strategies)]
+    with instance() as opened:
+        if set(chosen) == set(STRATEGIES):
+            ranges = [(f"{first}|{min(chosen)}", f"{last}|{max(chosen)}")]
+        else:
+            ranges = [(f"{first}|{name}", f"{last}|{name}") for name in chosen]
+        done = [launch(opened, [BACKTESTS, METRICS], keys) for keys in ranges]
+        if set(chosen) == set(STRATEGIES):
+            done.append(launch(opened, [PORTFOLIO], (first, last)))
+        done.append(launch(opened, [LEADERBOARD, WAREHOUSE]))
+    _end(all(done))
+
+
+@app.command()
+def materialise(
+    names: Annotated[list[str], typer.Argument(help="Assets without partitions.")],
+) -> None:
+    """Materialise assets in one run."""
+    with instance() as opened:
+        _end(launch(opened, names))
+
+
+def _end(succeeded: bool) -> None:
+    if not succeeded:
+        typer.echo("error: a run failed; `make ui` shows why.", err=True)
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Run the command line: 0 done, 1 failed, 2 wrong use."""
+    try:
+        app()
+    except TradingError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()
