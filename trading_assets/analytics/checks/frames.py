@@ -2,7 +2,7 @@
 
 Nothing is rounded on the way: amounts are int64 x 1e8, times int64 microseconds UTC. What
 cannot be a number is held so that its rule finds it: an amount too large for DECIMAL(18,8)
-stands at the first amount of its sign that does not fit, a NaN where a number must be is
+stands at the first one of its sign that does not fit, a NaN where a number must be is
 infinite. Rules that Great Expectations has no expectation for are checked by the contract's
 own code; a column of the rule's name says for each row whether it is kept.
 """
@@ -20,7 +20,7 @@ from streaming.contracts.validation import text_faults, text_findings
 from streaming.feeds.utf8 import text_of_parquet
 from streaming.rules.bars import MINUTE_US
 from streaming.rules.money import LIMIT
-from trading_assets.analytics.checks.rules import AGE, KEY, STEP, fault_rule, minute_rule
+from trading_assets.analytics.checks.rules import AGE, KEY, STEP, fault_rule, fits_rule, minute_rule
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -147,6 +147,9 @@ def _kept(column: Column, cells: Cells) -> dict[str, Mask]:
             kept |= {fault_rule(column.name, fault): every for fault in text_faults(column)}
             for mask, fault in text_findings(column, cells.values):
                 kept[fault_rule(column.name, fault)] = ~mask | cells.null
+    if column.type is Type.MONEY:
+        # Bounds of an expectation become doubles, which cannot tell amounts of 18 digits apart.
+        kept[fits_rule(column.name)] = np.abs(cells.values) < LIMIT
     if column.minute:
         kept[minute_rule(column.name)] = (cells.values % MINUTE_US == 0) | cells.null
     return kept

@@ -7,6 +7,7 @@ import dagster as dg
 import pyarrow as pa
 
 from streaming.contracts.quarantine import json_cells, shown
+from streaming.feeds.utf8 import text_of_parquet
 from trading_assets.analytics.checks.contracts import ContractReport
 from trading_assets.analytics.checks.reconciliations import Reconciliation
 
@@ -102,7 +103,9 @@ def _records(report: ContractReport) -> Iterable[dict[str, str]]:
 
 def _cells(rows: pa.Table) -> Iterable[dict[str, str]]:
     """Give rows as texts; a name met again keeps its last cell, as mappings do."""
-    columns = [json_cells(rows.column(at)) for at in range(rows.num_columns)]
+    # Text that is none is shown by escapes.
+    readable = [text_of_parquet(column.combine_chunks())[0] for column in rows.columns]
+    columns = [json_cells(column) for column in readable]
     for row in zip(*columns, strict=True):
         texts = ("" if cell is None else shown(cell) for cell in row)
         yield dict(zip(rows.column_names, texts, strict=True))

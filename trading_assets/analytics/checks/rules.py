@@ -19,7 +19,7 @@ import numpy as np
 
 from streaming.contracts import ARROW_TYPES, Column, Table, Type
 from streaming.contracts.validation import text_faults
-from streaming.rules.money import LIMIT, SCALE
+from streaming.rules.money import SCALE
 
 Stage = Literal["schema", "rows", "whole", "newest"]
 
@@ -129,7 +129,7 @@ def _cell_rules(column: Column, now: int) -> Iterator[Rule]:
         return _between(f"{name} {what}", (name,), "rows", name, **bounds)
 
     if column.type is Type.MONEY:
-        yield within("fits DECIMAL(18,8)", min_value=1 - LIMIT, max_value=LIMIT - 1)
+        yield _kept(fits_rule(name), (name,))
     if column.type is Type.DOUBLE:
         yield within("is finite", min_value=-_LARGEST, max_value=_LARGEST)
     if column.type is Type.TIME:
@@ -146,6 +146,11 @@ def _cell_rules(column: Column, now: int) -> Iterator[Rule]:
 def fault_rule(column: str, fault: str) -> str:
     """Name the rule that forbids a fault of a text: "symbol never has blanks around it"."""
     return f"{column} never {fault}"
+
+
+def fits_rule(column: str) -> str:
+    """Name the rule that an amount fits its type."""
+    return f"{column} fits DECIMAL(18,8)"
 
 
 def minute_rule(column: str) -> str:

@@ -6,8 +6,9 @@ keeps nothing: the context is ephemeral, its analytics and progress bars are off
 What shaped this (seen with 1.24.1): `ExpectColumnValuesToBeBetween` is fast on numpy's int64
 and float64 alone, so that frames hold no other numbers; where the rows of an expectation are
 filtered (`row_condition`, `ignore_row_if`) row numbers have been wrong or the expectation has
-crashed (great_expectations issues 3666, 12095), so that nothing is filtered there; a crash is
-told in `exception_info` beside `success: false`, so that it must be asked for.
+crashed (great_expectations issues 3666, 12095), so that nothing is filtered there; bounds are
+turned into doubles, so that none may need more digits than these have; a crash is told in
+`exception_info` beside `success: false`, so that it must be asked for.
 """
 
 import os
@@ -90,10 +91,18 @@ def failing_rows(
     if not asked:
         return {}
     gx = _great_expectations()
-    from great_expectations.data_context.types.base import ProgressBarsConfig
+    from great_expectations.data_context.types.base import (
+        DataContextConfig,
+        InMemoryStoreBackendDefaults,
+        ProgressBarsConfig,
+    )
 
-    # A context of its own for each frame: a context keeps the frames that it has seen.
-    context = gx.get_context(mode="ephemeral")
+    # A context of its own for each frame: a context keeps the frames that it has seen. By
+    # default it would make a folder for a docs site.
+    nowhere = InMemoryStoreBackendDefaults(init_temp_docs_sites=False)
+    context = gx.get_context(
+        mode="ephemeral", project_config=DataContextConfig(store_backend_defaults=nowhere)
+    )
     context.enable_analytics(False)
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     batch = (
