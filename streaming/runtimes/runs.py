@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.dataset as ds
 
 from streaming.contracts import (
     OPEN_POSITIONS_LOTS,
@@ -75,6 +74,9 @@ class Run:
             paths.append(single)
         if not paths:
             return empty_table(contract)
+        # Here, because it loads pandas: who only looks runs up need not wait for that.
+        import pyarrow.dataset as ds
+
         try:
             return ds.dataset(
                 paths, schema=arrow_schema(contract), format=_checked_parquet()
@@ -94,7 +96,9 @@ class Run:
         return self.table(OPEN_POSITIONS_LOTS.name)
 
 
-def _checked_parquet() -> ds.ParquetFileFormat:
+def _checked_parquet() -> Any:
+    import pyarrow.dataset as ds
+
     options = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
     return ds.ParquetFileFormat(default_fragment_scan_options=options)
 

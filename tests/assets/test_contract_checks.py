@@ -9,7 +9,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from contracts.examples import _compare
-from good_rows import NOW_US, ROWS, good_rows, with_cell, with_column
 
 from streaming.contracts import ARROW_TYPES, TABLES, Table, Type, empty_table, validate
 from streaming.contracts.columns import alternatives
@@ -18,6 +17,8 @@ from streaming.rules.money import LIMIT, SCALE
 from trading_assets.analytics.checks.contracts import SAMPLE, ContractReport, check_rows
 from trading_assets.analytics.checks.results import as_check_result
 from trading_assets.analytics.checks.rules import rules_of
+
+from .good_rows import NOW_US, ROWS, good_rows, with_cell, with_column
 
 PRICES = TABLES["price_1m_history"]
 BAD = 3

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from good_rows import NOW_US
 
 from streaming.contracts import TABLES
 from trading_assets.analytics.checks.rules import Rule, rules_of
 from trading_assets.analytics.checks.suites import CheckCrashed, expectation_suite, failing_rows
+
+from .good_rows import NOW_US
 
 PRICES = TABLES["price_1m_history"]
 

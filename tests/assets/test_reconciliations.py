@@ -4,7 +4,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from good_rows import with_cell
 from runtimes.markets import HISTORY, lake_of, month_market, run
 
 from streaming.contracts import money_values
@@ -18,6 +17,8 @@ from trading_assets.analytics.checks.reconciliations import (
     quantities,
 )
 from trading_assets.analytics.checks.results import reconciliation_result
+
+from .good_rows import with_cell
 
 
 @pytest.fixture(scope="module", params=["per-strategy", "shared"])

@@ -1,0 +1,69 @@
+"""What the location has, by name: a change of it is meant, or shows here."""
+
+import dagster as dg
+
+from streaming.contracts import TABLES
+from trading_assets.analytics.definitions import defs
+
+MADE = {
+    "price_1m_history",
+    "indicator_history",
+    "backtest_trade_matches",
+    "portfolio_trade_matches",
+    "backtest_equity_metrics",
+    "backtest_leaderboard",
+    "warehouse",
+}
+
+
+def test_every_table_stands_in_the_lineage_and_what_is_made_is_known():
+    graph = defs.resolve_asset_graph()
+    keys = {key.path[-1] for key in graph.get_all_asset_keys()}
+    assert keys == MADE | set(TABLES)
+    assert {key.path[-1] for key in graph.materializable_asset_keys} == MADE
+    alone = {
+        key.path[-1]
+        for key in graph.get_all_asset_keys()
+        if not graph.get(key).parent_keys and not graph.get(key).child_keys
+    }
+    assert not alone
+
+
+def test_checks_jobs_schedules_and_sensors_are_these():
+    graph = defs.resolve_asset_graph()
+    assert {(key.asset_key.path[-1], key.name) for key in graph.asset_check_keys} == {
+        ("price_1m_history", "contract"),
+        ("indicator_history", "contract"),
+        ("backtest_trade_matches", "contract"),
+        ("backtest_trade_matches", "pnl_of_matches_is_that_of_the_metrics"),
+        ("portfolio_trade_matches", "contract"),
+        ("portfolio_trade_matches", "books_balance"),
+        ("portfolio_trade_matches", "open_symbols_within_the_limit"),
+        ("portfolio_trade_matches", "no_signal_before_its_bar"),
+    }
+    assert {one.name for one in defs.schedules} == {
+        "daily_prices_schedule",
+        "daily_backtests_schedule",
+    }
+    assert {one.name for one in defs.sensors} == {"inbox_sensor"}
+    assert "import_inbox" in {one.name for one in defs.jobs}
+
+
+def test_partitions_are_by_day_by_month_and_by_month_and_strategy():
+    graph = defs.resolve_asset_graph()
+
+    def keys(name):
+        return graph.get(dg.AssetKey(name)).partitions_def.get_partition_keys()
+
+    assert keys("price_1m_history")[0] == "2024-01-01"
+    assert keys("portfolio_trade_matches")[:2] == ["2024-01", "2024-02"]
+    assert "2024-02|sma_cross" in keys("backtest_trade_matches")
+
+
+def test_every_asset_tells_what_it_is():
+    for key in defs.resolve_asset_graph().get_all_asset_keys():
+        node = defs.resolve_asset_graph().get(key)
+        assert node.description, key
+        assert node.owners, key
+        assert node.group_name != "default", key
+        assert node.kinds, key
