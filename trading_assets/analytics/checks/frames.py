@@ -220,7 +220,8 @@ def _joined(first: Int, second: Any) -> Int:
     left, _ = pd.factorize(first)
     right, kinds = pd.factorize(second)
     joined, _ = pd.factorize(left.astype(np.int64) * max(len(kinds), 1) + right)
-    return joined.astype(np.int64)
+    numbers: Int = joined.astype(np.int64)
+    return numbers
 
 
 def newest_frame(table: Table, rows: pa.Table, now: int) -> tuple["pd.DataFrame", Int]:
