@@ -67,7 +67,11 @@ assert "great_expectations" in sys.modules
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,
-        env=environment | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        env=environment
+        | {
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+            "TRADING_CACHE_DIR": str(tmp_path / "kernels"),
+        },
         capture_output=True,
         text=True,
         check=False,

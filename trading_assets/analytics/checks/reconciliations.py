@@ -7,7 +7,7 @@ check what matches and lots allow, and say so. `orderly` has those about time.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -127,7 +127,7 @@ def fees_in_and_out(
     both = _joined(_joined(both, out, keys), kept, keys)
     rest = pc.subtract(both["feesIn"], pc.add(both["feesOfMatches"], both["feesOfOpenLots"]))
     both = both.append_column("difference", rest.cast(_WIDE))
-    wrong = both.filter(pc.not_equal(both["difference"], _none()))
+    wrong = both.filter(pc.not_equal(both["difference"], _nothing()))
     note = f"{unknown} open lots are of fills that the trace does not have." if unknown else ""
     return reconciled(name, both.num_rows, wrong, note)
 
@@ -158,7 +158,7 @@ def quantities(matches: pa.Table, lots: pa.Table, exec_reports: pa.Table | None)
     both = _joined(both, _sums(left, keys, ["qtyRem"]), keys)
     rest = pc.subtract(both["fillQty"], pc.add(both["matchedQty"], both["qtyRem"]))
     both = both.append_column("difference", rest.cast(_WIDE))
-    wrong = both.filter(pc.not_equal(both["difference"], _none()))
+    wrong = both.filter(pc.not_equal(both["difference"], _nothing()))
     return reconciled("quantity filled = matched + open", both.num_rows, wrong)
 
 
@@ -175,7 +175,7 @@ def _lots_and_matches(matches: pa.Table, lots: pa.Table) -> Reconciliation:
     both = _filled(both).sort_by("lotId")
     gone = pc.subtract(both["qtyOpen"], both["qtyRem"])
     both = both.append_column("difference", pc.subtract(gone, both["matchedQty"]).cast(_WIDE))
-    wrong = both.filter(pc.not_equal(both["difference"], _none()))
+    wrong = both.filter(pc.not_equal(both["difference"], _nothing()))
     return reconciled(
         "quantity of open lots = matched + open",
         both.num_rows,
@@ -281,18 +281,15 @@ def _filled(rows: pa.Table) -> pa.Table:
     """Put 0 where there is no amount."""
     for at, name in enumerate(rows.column_names):
         if pa.types.is_decimal(rows.schema.field(name).type):
-            rows = rows.set_column(at, name, rows[name].cast(_WIDE).fill_null(_none()))
+            rows = rows.set_column(at, name, rows[name].cast(_WIDE).fill_null(_nothing()))
     return rows
 
 
-@cache
-def _none() -> Any:
-    # Not when the module is loaded: the first value that pyarrow makes loads pandas.
+def _nothing() -> Any:
+    # Not a constant: making a scalar imports pandas, and importing this module must not.
     return pa.scalar(0, _WIDE)
 
 
 def _wide(amounts: Sequence[int]) -> Any:
     """Give amounts x 1e8 of any size as decimals."""
-    from decimal import Decimal
-
     return pa.array([Decimal(int(amount)).scaleb(-8) for amount in amounts], _WIDE)
