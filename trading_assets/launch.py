@@ -13,12 +13,16 @@ from typing import Annotated
 import dagster as dg
 import typer
 
+from streaming.analytics import report as text
+from streaming.cli.output import print_table
+from streaming.contracts import PRICE_1M_HISTORY
 from streaming.errors import SettingsError, TradingError
 from streaming.jobs.strategies import STRATEGIES, select
 from trading_assets.analytics.backtests import BACKTESTS, PORTFOLIO
 from trading_assets.analytics.definitions import defs
-from trading_assets.analytics.equity import LEADERBOARD, METRICS
-from trading_assets.analytics.partitions import months
+from trading_assets.analytics.equity import LEADERBOARD, METRICS, leaderboard
+from trading_assets.analytics.partitions import days, months
+from trading_assets.analytics.records import Records
 from trading_assets.analytics.warehouse import WAREHOUSE
 from trading_assets.home import INSTANCE_FILE, make_home
 from trading_assets.platform import Platform
@@ -70,6 +74,19 @@ def launch(
 
 
 @app.command()
+def prices(
+    first: Annotated[str, typer.Option("--from", metavar="YYYY-MM-DD")],
+    last: Annotated[str, typer.Option("--to", metavar="YYYY-MM-DD")],
+) -> None:
+    """Import what is ready in the inbox, and report the days of a range."""
+    _known(days(Platform().settings.history.start).get_partition_keys(), first, last)
+    with instance() as opened:
+        done = launch(opened, [PRICE_1M_HISTORY.name], (first, last))
+        print_checks(opened)
+    _end(done)
+
+
+@app.command()
 def backfill(
     first: Annotated[str, typer.Option("--from", metavar="YYYY-MM")],
     last: Annotated[str, typer.Option("--to", metavar="YYYY-MM")],
@@ -80,13 +97,7 @@ def backfill(
     All strategies are one run; of some, each is a run of its own with its months in
     order. Done twice, it changes nothing.
     """
-    known = months(Platform().settings.history.start).get_partition_keys()
-    for month in (first, last):
-        if month not in known:
-            raise SettingsError(
-                f"There is no partition {month!r}: months go from {known[0]} to {known[-1]}, by "
-                "the setting history.start."
-            )
+    _known(months(Platform().settings.history.start).get_partition_keys(), first, last)
     chosen = [one.id for one in select(strategies)]
     with instance() as opened:
         if set(chosen) == set(STRATEGIES):
@@ -97,6 +108,8 @@ def backfill(
         if set(chosen) == set(STRATEGIES):
             done.append(launch(opened, [PORTFOLIO], (first, last)))
         done.append(launch(opened, [LEADERBOARD, WAREHOUSE]))
+        print_leaderboard(Platform())
+        print_checks(opened)
     _end(all(done))
 
 
@@ -107,6 +120,38 @@ def materialise(
     """Materialise assets in one run."""
     with instance() as opened:
         _end(launch(opened, names))
+
+
+def _known(keys: Sequence[str], *wanted: str) -> None:
+    for key in wanted:
+        if key not in keys:
+            raise SettingsError(
+                f"There is no partition {key!r}: they go from {keys[0]} to {keys[-1]}, by the "
+                "setting history.start."
+            )
+
+
+def print_leaderboard(platform: Platform) -> None:
+    """Print the leaderboard as it is now, the best strategy first."""
+    records = Records(platform.folders.partitions, BACKTESTS).all()
+    reports = leaderboard(platform.lake(), records)
+    columns = [*text.SUMMARY, *text.SUMMARY_MARKED]
+    rows = [[one.name, *text.summary_row(one, marked=True)] for one in reports]
+    print_table("leaderboard", ["strategy", *columns], rows, right=columns)
+
+
+def print_checks(opened: dg.DagsterInstance) -> None:
+    """Print the newest result of each check."""
+    rows = []
+    for key in sorted(defs.resolve_asset_graph().asset_check_keys):
+        found = opened.event_log_storage.get_asset_check_execution_history(key, limit=1)
+        event = found[0].event if found else None
+        if event is None or event.dagster_event is None:
+            continue
+        one = event.dagster_event.asset_check_evaluation_data
+        state = "passed" if one.passed else "FAILED"
+        rows.append([key.asset_key.to_user_string(), key.name, state, one.description or ""])
+    print_table("checks", ["asset", "check", "state", "what it found"], rows)
 
 
 def _end(succeeded: bool) -> None:
