@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 SOAK ?= 1000000
 MUTANTS ?= 300
 
-.PHONY: setup demo ui test test-all test-rest lint format soak mutate bench docs clean
+.PHONY: setup demo ui test test-all test-rest lint format soak mutate bench bench-platform docs clean
 
 setup: $(READY)  ## build .venv with the pinned packages
 
@@ -47,6 +47,9 @@ mutate: setup  ## mutation score of the rules: make mutate MUTANTS=300
 
 bench: setup  ## against peers, in environments of their own below .benchmarks/
 	$(BIN)/python -m benchmarks
+
+bench-platform: setup  ## what Dagster costs on top of the same work
+	$(BIN)/python -m benchmarks.platform
 
 docs: setup  ## pages made from the definitions
 	$(BIN)/trading tables --format md > docs/tables.md

@@ -38,7 +38,11 @@ def instance() -> dg.DagsterInstance:
 
 
 def launch(
-    opened: dg.DagsterInstance, names: Sequence[str], keys: tuple[str, str] | None = None
+    opened: dg.DagsterInstance,
+    names: Sequence[str],
+    keys: tuple[str, str] | None = None,
+    *,
+    checks: bool = True,
 ) -> bool:
     """Run assets in this process, as one run.
 
@@ -50,6 +54,8 @@ def launch(
         The assets.
     keys
         First and last partition key: all between them, of every dimension.
+    checks
+        Whether the assets' checks run too.
 
     Returns
     -------
@@ -62,10 +68,12 @@ def launch(
             "dagster/asset_partition_range_start": keys[0],
             "dagster/asset_partition_range_end": keys[1],
         }
-    job = defs.resolve_implicit_global_asset_job_def()
+    job = defs.resolve_implicit_global_asset_job_def().get_subset(
+        asset_selection={dg.AssetKey(name) for name in names},
+        asset_check_selection=None if checks else set(),
+    )
     result = job.execute_in_process(
         instance=opened,
-        asset_selection=[dg.AssetKey(name) for name in names],
         tags=tags,
         run_config={"loggers": {"console": {"config": {"log_level": "INFO"}}}},
         raise_on_error=False,
@@ -144,11 +152,17 @@ def print_checks(opened: dg.DagsterInstance) -> None:
     """Print the newest result of each check."""
     rows = []
     for key in sorted(defs.resolve_asset_graph().asset_check_keys):
-        found = opened.event_log_storage.get_asset_check_execution_history(key, limit=1)
-        event = found[0].event if found else None
-        if event is None or event.dagster_event is None:
+        history = opened.event_log_storage.get_asset_check_execution_history(key, limit=20)
+        events = [one.event.dagster_event for one in history if one.event is not None]
+        done = [
+            one
+            for one in events
+            if one and one.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION
+        ]
+        if not done:
+            rows.append([key.asset_key.to_user_string(), key.name, "not run", ""])
             continue
-        one = event.dagster_event.asset_check_evaluation_data
+        one = done[0].asset_check_evaluation_data
         state = "passed" if one.passed else "FAILED"
         rows.append([key.asset_key.to_user_string(), key.name, state, one.description or ""])
     print_table("checks", ["asset", "check", "state", "what it found"], rows)

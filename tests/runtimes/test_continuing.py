@@ -11,6 +11,7 @@ from streaming.rules.bars import join_bars
 from streaming.runtimes.backtest import continuing
 from streaming.runtimes.backtest import run as running
 
+from .composed import micros, when
 from .markets import (
     HISTORY,
     files,
@@ -179,6 +180,30 @@ def test_a_month_without_bars_before_later_ones_has_no_rows(market, tmp_path):
     empty = month(lake, FEBRUARY)
     assert empty.facts["rows"].get("trade_match_history", 0) == 0
     assert empty.definition["completeTo"] is None
+
+
+def test_months_between_symbols_that_ended_and_others_that_list_are_empty(market, tmp_path):
+    """What was ordered at the last bar is cancelled in its time, as in one run over all."""
+    one = run(lake_of(tmp_path / "all", market), STRATEGIES, trace=True, settings=WIDE)
+    accepted = joined([one], "accepted_trade_signal_history").values()
+    bought = [row["ts"] for rows in accepted for row in rows if row["action"] == "BUY"]
+    last = max(ts for ts in bought if ts < when(us("2024-01-31")))
+    ended = until(market, micros(last))
+    later = market["BEE"]._replace(ts=market["BEE"].ts + us("2024-04-10") - market["BEE"].ts[0])
+    lake = lake_of(tmp_path / "lake", {**ended, "ZOE": later})
+    edges = [*EDGES, us("2024-05-01"), us("2024-06-01")]
+    months = [
+        run(lake, STRATEGIES, rows_after=edges[at], end=edges[at + 1], trace=True, settings=WIDE)
+        for at in (4, 2, 1, 3, 0)
+    ]
+    months.sort(key=lambda one: one.facts["window"]["start"])
+    assert [one.definition["completeTo"] is None for one in months] == [True] * 4 + [False]
+    assert not sum(months[1].facts["rows"].get(name, 0) for name in HISTORY)
+    whole = run(lake, STRATEGIES, trace=True, settings=WIDE)
+    for table in HISTORY:
+        assert joined(months, table) == joined([whole], table)
+    cancelled = joined(months[:1], "order_event_history").values()
+    assert any(row["event"] == "CANCELLED" for rows in cancelled for row in rows)
 
 
 @pytest.mark.parametrize(

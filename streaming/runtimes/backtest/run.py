@@ -115,6 +115,12 @@ def _continuous_plan(
 ) -> _Plan:
     rows_after = request.rows_after or 0
     whole = window_of(lake, request, days, symbols, no_state())
+    if request.symbols is None:
+        # Symbols that list later tell that the time of those that ended has gone on.
+        known_to = days[-1].last_ts
+        whole = whole._replace(
+            complete_to=known_to if request.end is None else min(request.end, known_to)
+        )
     first = max(rows_after, whole.start)
     if whole.complete_to <= first:
         raise RunError(

@@ -1,0 +1,161 @@
+"""What Dagster costs on top of the same work: `make bench-platform`.
+
+Each figure is a median; works that are compared take turns, so that the noise of the machine
+falls on both. Processes are fresh, as a person's are.
+"""
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from streaming.cli.output import print_table
+
+MONTHS = 12
+SYMBOLS = 12
+STRATEGIES = 20
+ROUNDS = 3
+_ROOT = Path(__file__).parents[1]
+
+
+def cpu_of(code: str, environment: dict[str, str] | None = None) -> tuple[float, float]:
+    """Give (wall, CPU) seconds of a Python program in a process of its own."""
+    before, began = os.times(), time.perf_counter()
+    subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        check=True,
+        cwd=_ROOT,
+        env={**os.environ, **(environment or {})},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    after = os.times()
+    cpu = after.children_user + after.children_system
+    return time.perf_counter() - began, cpu - before.children_user - before.children_system
+
+
+IMPORT_DAGSTER = "import dagster"
+IMPORT_LOCATION = "import trading_assets.analytics.definitions"
+
+MARKET = """
+from pathlib import Path
+from streaming.feeds.bar_files import Reading
+from streaming.feeds.importing import import_files
+from streaming.feeds.synthetic_files import write_market
+from streaming.lake import Lake
+root = Path(ROOT)
+files = write_market(root / "files", 1, SYMBOLS, MONTHS * 30 + 5)
+import_files(Lake(root / "lake"), files, Reading("ohlcv", {}, None, None, "UTC"))
+"""
+
+BACKTEST = """
+import numpy as np
+from streaming.jobs.strategies import select
+from streaming.lake import Lake
+from streaming.runtimes.backtest import BacktestRequest, run_backtest
+from streaming.settings import Settings
+from trading_assets.analytics.partitions import month_bounds
+chosen = tuple(select("all")[:STRATEGIES])
+run_backtest(Lake(ROOT + "/lake"), BacktestRequest(Settings(), chosen,
+             end=month_bounds(LAST)[1], final_unrealized=True, threads=2))
+"""
+
+BACKFILL = """
+import json
+from streaming.jobs.strategies import select
+from trading_assets.analytics.backtests import BACKTESTS
+from trading_assets.launch import instance, launch
+names = [one.id for one in select("all")[:STRATEGIES]]
+with instance() as opened:
+    keys = (f"{FIRST}|{names[0]}", f"{LAST}|{names[-1]}")
+    assert launch(opened, [BACKTESTS], keys, checks=False)
+"""
+
+CHECKS = """
+import pyarrow as pa
+from streaming.contracts import PRICE_1M_HISTORY, TRADE_MATCH_HISTORY
+from streaming.lake import Lake
+from trading_assets.analytics.checks.contracts import check_rows
+from trading_assets.platform import Platform
+from trading_assets.analytics.asset_checks import Keys, _matches_of, _prices
+from trading_assets.analytics.backtests import BACKTESTS
+platform = Platform(folder=ROOT)
+bars, _ = _prices(platform, Keys({}))
+assert check_rows(PRICE_1M_HISTORY, bars.slice(0, 72_000), ordered=False).rows == 72_000
+matches, files = _matches_of(BACKTESTS)(platform, Keys({"dagster/asset_partition_range_start":
+    FIRST + "|a", "dagster/asset_partition_range_end": FIRST + "|zz"}))
+assert check_rows(TRADE_MATCH_HISTORY, matches, files=files).passed
+print(matches.num_rows)
+"""
+
+
+def main() -> int:
+    """Measure, and print the table."""
+    rows = []
+    imports = [(cpu_of(IMPORT_DAGSTER)[1], cpu_of(IMPORT_LOCATION)[1]) for _ in range(2 * ROUNDS)]
+    plain, location = (statistics.median(one) for one in zip(*imports, strict=True))
+    rows.append(
+        [
+            "import of the location, CPU s",
+            f"{location:.2f}",
+            f"{plain:.2f} (dagster)",
+            f"+{location - plain:.2f} s",
+            "<= +1 s",
+            _reached(location <= plain + 1),
+        ]
+    )
+    with tempfile.TemporaryDirectory(prefix="bench-platform-") as folder:
+        root = Path(folder)
+        variables = f"ROOT, FIRST, LAST = {folder!r}, '2024-02', '2025-01'\n"
+        variables += f"MONTHS, SYMBOLS, STRATEGIES = {MONTHS}, {SYMBOLS}, {STRATEGIES}\n"
+        environment = {"TRADING__DATA__FOLDER": folder, "TRADING__HISTORY__START": "2024-02-01"}
+        cpu_of(variables + MARKET)
+        walls = []
+        for _ in range(ROUNDS):
+            shutil.rmtree(root / "lake" / "runs", ignore_errors=True)
+            alone, _ = cpu_of(variables + BACKTEST, environment)
+            shutil.rmtree(root / "lake" / "runs", ignore_errors=True)
+            shutil.rmtree(root / "dagster", ignore_errors=True)
+            both, _ = cpu_of(variables + BACKFILL, environment)
+            walls.append((alone, both))
+        alone, both = (statistics.median(one) for one in zip(*walls, strict=True))
+        rows.append(
+            [
+                f"backfill, {MONTHS} months x {STRATEGIES} strategies, one run, wall s",
+                f"{both:.1f}",
+                f"{alone:.1f} (trading backtest)",
+                f"{both / alone:.2f}x",
+                "<= 2x + 20 s",
+                _reached(both <= 2 * alone + 20),
+            ]
+        )
+        checked = [cpu_of(variables + CHECKS, environment)[1] for _ in range(ROUNDS)]
+        took = statistics.median(checked)
+        rows.append(
+            [
+                "contract checks of 72,000 bars and a month's matches, CPU s",
+                f"{took:.1f}",
+                "",
+                "",
+                "< 30 s",
+                _reached(took < 30),
+            ]
+        )
+    print_table("Dagster (medians)", ["work", "ours", "against", "", "target", "reached"], rows)
+    target = _ROOT / ".benchmarks" / "platform.json"
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(json.dumps(rows, indent=1) + "\n")
+    return 0
+
+
+def _reached(yes: bool) -> str:
+    return "yes" if yes else "no"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
