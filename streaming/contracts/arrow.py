@@ -86,7 +86,9 @@ def money_array(units: NDArray[np.int64], null: NDArray[np.bool_] | None = None)
     return pa.Array.from_buffers(MONEY, len(low), [valid, pa.py_buffer(words.data)])
 
 
-def money_values(amounts: ArrayOrChunks, *, null: int | None = None) -> NDArray[np.int64]:
+def money_values(
+    amounts: ArrayOrChunks, *, null: int | None = None, checked: bool = True
+) -> NDArray[np.int64]:
     """Turn decimals into int64 amounts x 1e8.
 
     Parameters
@@ -95,6 +97,9 @@ def money_values(amounts: ArrayOrChunks, *, null: int | None = None) -> NDArray[
         decimal128(18, 8)[n].
     null : int, optional
         What an empty cell becomes; without it empty cells are refused.
+    checked : bool
+        False for files of our own, whose amounts lie on 64 bits under checksums: Arrow itself
+        lets an array hold more digits than its type has.
 
     Returns
     -------
@@ -104,7 +109,8 @@ def money_values(amounts: ArrayOrChunks, *, null: int | None = None) -> NDArray[
     Raises
     ------
     MoneyError
-        The type is another one, or a cell is empty and `null` is not given.
+        The type is another one, an amount does not fit it, or a cell is empty and `null` is
+        not given.
     """
     if amounts.type != MONEY:
         raise MoneyError(f"expected {MONEY}, got {amounts.type}")
@@ -120,9 +126,22 @@ def money_values(amounts: ArrayOrChunks, *, null: int | None = None) -> NDArray[
             buffer: Any = chunk.buffers()[1]
             words = np.frombuffer(buffer, np.int64, 2 * len(chunk), 16 * chunk.offset)
             part[:] = words[::2]
+            if checked:
+                _check_fit(part, words[1::2], chunk, done - len(chunk))
             if chunk.null_count and null is not None:
                 part[np.asarray(chunk.is_null())] = null
     return units
+
+
+def _check_fit(low: NDArray[np.int64], high: NDArray[np.int64], chunk: Any, first: int) -> None:
+    """Refuse amounts of more digits than DECIMAL(18,8) has."""
+    wrong = (high != low >> 63) | (low >= LIMIT) | (low <= -LIMIT)
+    if wrong.any() and chunk.null_count:
+        wrong &= np.asarray(chunk.is_valid())
+    if wrong.any():
+        at = int(np.flatnonzero(wrong)[0])
+        whole = int(high[at]) * 2**64 + (int(low[at]) & (2**64 - 1))
+        raise MoneyError(f"position {first + at}: {whole} x 1e-8 does not fit DECIMAL(18,8)")
 
 
 def time_array(micros: NDArray[np.int64], null: NDArray[np.bool_] | None = None) -> Array:

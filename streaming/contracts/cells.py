@@ -18,7 +18,7 @@ from streaming.contracts.arrow import MONEY, TIME, Array, money_values
 from streaming.contracts.columns import Column, Type
 from streaming.contracts.parsing import PLAIN_DECIMAL, PLAIN_INTEGER, parse_texts
 from streaming.contracts.scaled import scaled
-from streaming.errors import ContractError
+from streaming.errors import ContractError, MoneyError
 from streaming.rules.money import LIMIT, SCALE
 
 _TICKS_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
@@ -139,8 +139,8 @@ def _money(column: Column, array: Array) -> tuple[Any, dict[int, str]]:
         if abs(kind.scale - 8) <= _SAFE_RESCALE:
             try:
                 return money_values(array.cast(MONEY), null=0), refused
-            except pa.ArrowInvalid:
-                pass
+            except (pa.ArrowInvalid, MoneyError):
+                pass  # some do not fit: as text each is judged by itself
         array = array.cast(pa.string())
     if pa.types.is_decimal(kind) or pa.types.is_string(kind):
         read, refused = parse_texts(

@@ -190,7 +190,7 @@ def _scatter(
 
 def _numbers(column: Any) -> NDArray[Any]:
     if pa.types.is_decimal(column.type):
-        return money_values(column)
+        return money_values(column, checked=False)
     if pa.types.is_timestamp(column.type):
         return time_values(column)
     # Nulls become NaN.

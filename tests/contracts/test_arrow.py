@@ -1,5 +1,6 @@
 """Arrow: the schema of every table, and money that crosses to int64 and back unchanged."""
 
+import datetime as dt
 from decimal import Decimal
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from streaming.contracts import (
     ARROW_TYPES,
+    PRICE_1M_HISTORY,
     TABLES,
     TRADE_MATCH_HISTORY,
     arrow_schema,
@@ -18,6 +20,7 @@ from streaming.contracts import (
     money_values,
     time_array,
     time_values,
+    validate,
 )
 from streaming.errors import MoneyError
 
@@ -94,6 +97,35 @@ def test_money_that_does_not_fit_is_an_error_that_names_its_place(wrong):
         money_array(np.array([0, 1, wrong, 2], np.int64))
     nothing = money_array(np.array([0, wrong], np.int64), np.array([False, True]))
     assert nothing.to_pylist() == [Decimal(0), None]
+
+
+def of_words(*amounts):
+    """A decimal128(18, 8) array that holds whatever 128 bits do, as a damaged one may."""
+    words = [word for one in amounts for word in (one & (2**64 - 1), one >> 64 & (2**64 - 1))]
+    data = pa.py_buffer(np.array(words, np.uint64).tobytes())
+    return pa.Array.from_buffers(pa.decimal128(18, 8), len(amounts), [None, data])
+
+
+@pytest.mark.parametrize("wrong", [LIMIT, -LIMIT, 2**64 + 10**8, -(2**64) - 1, 2**63, 2**126])
+def test_an_array_that_holds_more_than_its_type_is_never_read_as_less(wrong):
+    with pytest.raises(MoneyError, match=rf"position 3: {wrong} x 1e-8 does not fit"):
+        money_values(pa.chunked_array([of_words(1, 2), of_words(LIMIT - 1, wrong, wrong)]))
+    assert money_values(of_words(1 - LIMIT, -1, LIMIT - 1)).tolist() == [1 - LIMIT, -1, LIMIT - 1]
+
+
+@pytest.mark.parametrize("wrong", [LIMIT, 2**64 + 10**8, -(2**100)])
+def test_such_an_amount_costs_its_row_alone(wrong):
+    minutes = [dt.datetime(2024, 1, 2, 3, minute, tzinfo=dt.UTC) for minute in range(3)]
+    prices = dict.fromkeys(("open", "high", "low", "price"), [Decimal(1)] * 3)
+    rows = pa.table(
+        {"symbol": ["A"] * 3, "ts": minutes, **prices, "volume": [1.0] * 3, "source": ["f"] * 3}
+    ).cast(arrow_schema(PRICE_1M_HISTORY))
+    place = rows.schema.get_field_index("high")
+    high = of_words(*[int(Decimal(one).scaleb(8)) for one in rows["high"].to_pylist()[:2]], wrong)
+    checked = validate(PRICE_1M_HISTORY, rows.set_column(place, "high", high), "f")
+    assert checked.good.num_rows == 2
+    assert checked.quarantine["rowNumber"].to_pylist() == [3]
+    assert "DECIMAL(18,8)" in checked.quarantine["reason"].to_pylist()[0]
 
 
 def test_missing_or_foreign_money_is_an_error():
