@@ -68,3 +68,11 @@ def test_shards_do_not_look_into_each_others_pools():
     before = feed.match(books, slice(0, len(first)))
     books.pools[1] = books.pools[1][:0]
     assert before + feed.match(books, slice(len(first), None)) == Expected(feed).matches
+
+
+def test_places_of_closed_lots_are_used_again():
+    fills = [Fill(at, units("1") * (-1) ** at, units("5")) for at in range(400)]
+    feed = Feed([FillCase(SCALE, fills)])
+    books = feed.books()
+    feed.match(books)
+    assert int(books.free[0][1]) <= 2
