@@ -12,6 +12,7 @@ Every file is whole or absent. Readers take no lock; writers of one table take t
 
 import datetime as dt
 import difflib
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -112,15 +113,23 @@ class Lake:
         infos: dict[dt.date, tuple[tuple[int, int, int], DayInfo]] = {}
         with read_errors(self._prices):
             files = self._day_files()
-        for day, path in files:
-            with read_errors(path):
-                try:
-                    stat = path.stat()
-                except FileNotFoundError:
-                    continue
+        for day, name in files:
+            # Years of days are looked at before every read: no Path is made for each.
+            try:
+                stat = os.stat(name)  # noqa: PTH116
+            except FileNotFoundError:
+                continue
+            except OSError:
+                with read_errors(Path(name)):
+                    raise
             stamp = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
             known = self._infos.get(day)
-            info = known[1] if known and known[0] == stamp else prices.read_info(path)
+            if known and known[0] == stamp:
+                infos[day] = known
+                continue
+            path = Path(name)
+            with read_errors(path):
+                info = prices.read_info(path)
             if info.day != day:
                 raise LakeError(
                     f"{path}: holds the bars of {info.day}. Move it to its own folder, or "
@@ -267,18 +276,19 @@ class Lake:
         """Name the file that holds a UTC day's bars, whether it is there or not."""
         return self._prices / f"day={day.isoformat()}" / prices.FILE
 
-    def _day_files(self) -> list[tuple[dt.date, Path]]:
+    def _day_files(self) -> list[tuple[dt.date, str]]:
         if not self._prices.is_dir():
             return []
         days = []
-        for folder in self._prices.iterdir():
-            name, _, text = folder.name.partition("=")
-            try:
-                day = dt.date.fromisoformat(text) if name == "day" else None
-            except ValueError:
-                day = None
-            if day is not None:
-                days.append((day, folder / prices.FILE))
+        with os.scandir(self._prices) as folders:
+            for folder in folders:
+                name, _, text = folder.name.partition("=")
+                try:
+                    day = dt.date.fromisoformat(text) if name == "day" else None
+                except ValueError:
+                    day = None
+                if day is not None:
+                    days.append((day, f"{folder.path}/{prices.FILE}"))
         return sorted(days)
 
 

@@ -127,8 +127,8 @@ def _files(lake: Lake) -> dict[str, Path]:
 
 def kept_run(lake: Lake, run: str) -> Run | None:
     """Give the run of a runId, None where the lake has none; other runs are not looked at."""
-    path = _files(lake).get(run)
-    return None if path is None else _read(path, None)
+    path = lake.root / RUNS / run / RUN_FILE
+    return _read(path, None) if _RUN_ID.fullmatch(run) and path.exists() else None
 
 
 def _read(path: Path, name: str | None) -> Run:
@@ -158,6 +158,10 @@ def find_run(lake: Lake, wanted: str) -> Run:
         If there is none, or more than one.
     """
     # A damaged run is no reason to refuse another one: only what is asked for is read.
+    asked = lake.root / RUNS / wanted / RUN_FILE
+    if _RUN_ID.fullmatch(wanted) and asked.exists():
+        name = min((name for name, run in _names(lake).items() if run == wanted), default=None)
+        return _read(asked, name)
     known, names = _files(lake), _names(lake)
     first_name = {run: name for name, run in sorted(names.items(), reverse=True)}
     if wanted in known:

@@ -178,14 +178,15 @@ def sources_digest() -> str:
 
 def bars_digest(days: Iterable[DayInfo], symbols: Iterable[str]) -> str:
     """Give the digest of some symbols' bars on some days, from what their footers say."""
-    digest = hashlib.blake2b(digest_size=16)
     wanted = sorted(symbols)
-    for info in days:
-        for symbol in wanted:
-            if symbol in info.symbols:
-                rows, content = info.symbols[symbol]
-                digest.update(f"{info.day} {symbol} {rows} {content}\n".encode())
-    return digest.hexdigest()
+    lines = [
+        f"{info.day} {symbol} {rows} {content}\n"
+        for info in days
+        for symbol in wanted
+        if symbol in info.symbols
+        for rows, content in (info.symbols[symbol],)
+    ]
+    return hashlib.blake2b("".join(lines).encode(), digest_size=16).hexdigest()
 
 
 def file_digest(path: Path) -> str:

@@ -161,7 +161,7 @@ def _compute(
     ):
         backtest = Pipeline(lake, request, symbols, window, saved, days, plan.keep_after, recording)
         facts = backtest.run(run, writer, progress)
-        if plan.digest(lake.days()) != plan.digest(days):
+        if plan.digest(lake.days()) != plan.definition["bars"]:
             raise RunError(
                 f"{lake.root}: prices were imported while the backtest was reading them. "
                 "Run it again."
