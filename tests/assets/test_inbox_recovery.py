@@ -85,8 +85,7 @@ def test_after_a_kill_between_any_steps_nothing_is_lost_or_doubled(tmp_path, cle
     place = _fill(tmp_path)
     process = _start(tmp_path, calls)
     process.communicate("go\n", timeout=60)
-    if process.returncode == 0:
-        pytest.skip(f"NOTHING KILLED: there are fewer than {calls} steps")
+    # An import with fewer steps ends by itself: then the numbers above are to be chosen anew.
     assert process.returncode == -signal.SIGKILL
     kept = [*contents(place.folders.inbox).items()]
     if place.folders.refused.is_dir():

@@ -10,8 +10,9 @@ from streaming.lake.shared import SharedLake
 from streaming.runtimes.backtest.definition import sources_digest
 from trading_assets.analytics.config import BacktestConfig
 from trading_assets.analytics.months import ALL, Month, run_months
-from trading_assets.analytics.partitions import MONTH, STRATEGY, backtests, months
+from trading_assets.analytics.partitions import backtests, months
 from trading_assets.analytics.previews import match_preview
+from trading_assets.analytics.prices import PRICES
 from trading_assets.analytics.records import Record, Records
 from trading_assets.contract_metadata import OWNERS, schema_metadata
 from trading_assets.platform import Platform
@@ -21,7 +22,7 @@ PORTFOLIO = "portfolio_trade_matches"
 GROUP = "backtests"
 
 # A month rests on every bar before its end: features and positions come from the first on.
-PRICES = dg.AssetDep("price_1m_history", partition_mapping=dg.AllPartitionMapping())
+EVERY_DAY = dg.AssetDep(PRICES, partition_mapping=dg.AllPartitionMapping())
 
 Results = Iterator[dg.MaterializeResult[None]]
 
@@ -36,7 +37,7 @@ def code_version() -> str:
 def backtest_assets(platform: Platform) -> list[dg.AssetsDefinition]:
     """Make both assets; partitions begin where the settings say that history does."""
     start = platform.settings.history.start
-    metadata = {**schema_metadata(TRADE_MATCH_HISTORY)}
+    metadata = schema_metadata(TRADE_MATCH_HISTORY)
 
     @dg.asset(
         name=BACKTESTS,
@@ -46,7 +47,7 @@ def backtest_assets(platform: Platform) -> list[dg.AssetsDefinition]:
         ),
         partitions_def=backtests(start),
         backfill_policy=dg.BackfillPolicy.single_run(),
-        deps=[PRICES],
+        deps=[EVERY_DAY],
         code_version=code_version(),
         # A run with other parameters materialises nothing: see `_tell_one_by_one`.
         output_required=False,
@@ -58,10 +59,7 @@ def backtest_assets(platform: Platform) -> list[dg.AssetsDefinition]:
     def backtest_trade_matches(
         context: dg.AssetExecutionContext, config: BacktestConfig, platform: Platform
     ) -> Results:
-        keys = [
-            (key.keys_by_dimension[MONTH], key.keys_by_dimension[STRATEGY])
-            for key in map(_multi_key, context.partition_keys)
-        ]
+        keys = [(month, name) for month, name in (key.split("|") for key in context.partition_keys)]
         yield from _materialise(context, config, platform, keys)
 
     @dg.asset(
@@ -72,7 +70,7 @@ def backtest_assets(platform: Platform) -> list[dg.AssetsDefinition]:
         ),
         partitions_def=months(start),
         backfill_policy=dg.BackfillPolicy.single_run(),
-        deps=[PRICES],
+        deps=[EVERY_DAY],
         code_version=code_version(),
         # A run with other parameters materialises nothing: see `_tell_one_by_one`.
         output_required=False,
@@ -88,13 +86,6 @@ def backtest_assets(platform: Platform) -> list[dg.AssetsDefinition]:
         yield from _materialise(context, config, platform, keys)
 
     return [backtest_trade_matches, portfolio_trade_matches]
-
-
-def _multi_key(key: str) -> dg.MultiPartitionKey:
-    if isinstance(key, dg.MultiPartitionKey):
-        return key
-    month, strategy = key.split("|")
-    return dg.MultiPartitionKey({MONTH: month, STRATEGY: strategy})
 
 
 def _materialise(

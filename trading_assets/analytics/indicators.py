@@ -7,7 +7,7 @@ from streaming.contracts import INDICATOR_HISTORY
 from streaming.errors import TradingError
 from streaming.rules.indicators import VERSION
 from streaming.rules.timeframes import check_timeframe
-from trading_assets.analytics.backtests import PRICES
+from trading_assets.analytics.backtests import EVERY_DAY
 from trading_assets.analytics.indicator_months import read_indicator_month, run_indicator_month
 from trading_assets.analytics.partitions import months
 from trading_assets.analytics.previews import markdown_table
@@ -45,7 +45,7 @@ def indicator_asset(platform: Platform) -> dg.AssetsDefinition:
         description=INDICATOR_HISTORY.description,
         partitions_def=months(platform.settings.history.start),
         backfill_policy=dg.BackfillPolicy.single_run(),
-        deps=[PRICES],
+        deps=[EVERY_DAY],
         code_version=str(VERSION),
         kinds={"python", "numba", "parquet"},
         owners=OWNERS,

@@ -16,7 +16,6 @@ from streaming.instruments import Instruments
 from streaming.jobs.strategies import make, select
 from streaming.lake import Lake
 from streaming.runtimes.backtest import BacktestRequest, run_backtest
-from streaming.runtimes.backtest.definition import SHARED_ACCOUNT
 from streaming.runtimes.runs import Run
 from streaming.settings import Settings
 from trading_assets.analytics.partitions import month_bounds
@@ -134,11 +133,6 @@ def _has_prices(lake: Lake, request: BacktestRequest) -> bool:
         days = [info for info in days if not wanted.isdisjoint(info.symbols)]
     begin, end = request.rows_after or 0, request.end or 0
     return bool(days) and days[0].first_ts <= end and days[-1].last_ts > begin
-
-
-def account_of(strategy: str) -> str:
-    """Name the account in which a partition trades."""
-    return SHARED_ACCOUNT if strategy == ALL else f"bt:{strategy}"
 
 
 def overridden(settings: Settings, **changes: Mapping[str, object]) -> Settings:
