@@ -1,14 +1,12 @@
-"""Times, amounts and names as people write them on the command line."""
-
-from datetime import UTC, datetime
+"""Times as options of a command."""
 
 import typer
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from streaming.moments import micros_of
 
 
 def to_micros(text: str | None, option: str) -> int | None:
-    """Read an ISO date or time into microseconds UTC; a date is its first instant.
+    """Read an option's ISO date or time into microseconds UTC; a date is its first instant.
 
     Raises
     ------
@@ -18,13 +16,6 @@ def to_micros(text: str | None, option: str) -> int | None:
     if text is None:
         return None
     try:
-        when = datetime.fromisoformat(text)
+        return micros_of(text)
     except ValueError as error:
-        raise typer.BadParameter(
-            f"{text!r} is no date or time; write 2014-05-02 or 2014-05-02T13:30Z",
-            param_hint=option,
-        ) from error
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=UTC)
-    since = when - _EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+        raise typer.BadParameter(str(error), param_hint=option) from error

@@ -34,9 +34,19 @@ def test_checks_jobs_schedules_and_sensors_are_these():
     assert {(key.asset_key.path[-1], key.name) for key in graph.asset_check_keys} == {
         ("price_1m_history", "contract"),
         ("indicator_history", "contract"),
+        ("quarantine_history", "contract"),
         ("backtest_trade_matches", "contract"),
+        ("backtest_trade_matches", "contract_open_positions_lots"),
+        ("backtest_trade_matches", "contract_unrealized_pnl_latest"),
         ("backtest_trade_matches", "pnl_of_matches_is_that_of_the_metrics"),
         ("portfolio_trade_matches", "contract"),
+        ("portfolio_trade_matches", "contract_open_positions_lots"),
+        ("portfolio_trade_matches", "contract_unrealized_pnl_latest"),
+        ("portfolio_trade_matches", "contract_strategy_signal_history"),
+        ("portfolio_trade_matches", "contract_accepted_trade_signal_history"),
+        ("portfolio_trade_matches", "contract_rejected_trade_signal_history"),
+        ("portfolio_trade_matches", "contract_order_event_history"),
+        ("portfolio_trade_matches", "contract_exec_report_history"),
         ("portfolio_trade_matches", "books_balance"),
         ("portfolio_trade_matches", "open_symbols_within_the_limit"),
         ("portfolio_trade_matches", "no_signal_before_its_bar"),
@@ -45,8 +55,8 @@ def test_checks_jobs_schedules_and_sensors_are_these():
         "daily_prices_schedule",
         "daily_backtests_schedule",
     }
-    assert {one.name for one in defs.sensors} == {"inbox_sensor"}
-    assert "import_inbox" in {one.name for one in defs.jobs}
+    assert {one.name for one in defs.sensors} == {"inbox_sensor", "current_month_sensor"}
+    assert {"import_inbox", "backtest_window"} <= {one.name for one in defs.jobs}
 
 
 def test_partitions_are_by_day_by_month_and_by_month_and_strategy():

@@ -8,6 +8,7 @@ import dagster as dg
 from streaming.contracts import TRADE_MATCH_HISTORY
 from streaming.lake.shared import SharedLake
 from streaming.runtimes.backtest.definition import sources_digest
+from trading_assets.analytics.automation import CURRENT_MONTH
 from trading_assets.analytics.config import BacktestConfig
 from trading_assets.analytics.months import ALL, Month, run_months
 from trading_assets.analytics.partitions import backtests, months
@@ -49,6 +50,7 @@ def backtest_assets(platform: Platform) -> list[dg.AssetsDefinition]:
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=[EVERY_DAY],
         code_version=code_version(),
+        automation_condition=CURRENT_MONTH,
         # A run with other parameters materialises nothing: see `_tell_one_by_one`.
         output_required=False,
         kinds={"python", "numba", "parquet"},
@@ -72,6 +74,7 @@ def backtest_assets(platform: Platform) -> list[dg.AssetsDefinition]:
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=[EVERY_DAY],
         code_version=code_version(),
+        automation_condition=CURRENT_MONTH,
         # A run with other parameters materialises nothing: see `_tell_one_by_one`.
         output_required=False,
         kinds={"python", "numba", "parquet"},

@@ -1,23 +1,22 @@
 """What a person may set for a run in the UI, over the settings that hold."""
 
 from decimal import Decimal
+from enum import Enum
 
 import dagster as dg
 from pydantic import Field
 
 from streaming.errors import SettingsError
-from streaming.jobs.strategies import make
+from streaming.jobs.strategies import make, select
+from streaming.moments import micros_of
+from streaming.runtimes.backtest import BacktestRequest
 from streaming.settings import Settings
 from trading_assets.analytics.months import Plan, overridden
 from trading_assets.platform import Platform
 
 
-class BacktestConfig(dg.Config):
-    """Overrides for one launch; what is left empty is as the settings say.
-
-    A run with any of them is kept under a runId of its own, beside the partition's standard
-    run, which it does not replace.
-    """
+class Overrides(dg.Config):
+    """What one launch may have otherwise; what is left empty is as the settings say."""
 
     capital: float | None = Field(
         default=None, gt=0, lt=1e10, description="Capital of an account, in its currency."
@@ -41,11 +40,6 @@ class BacktestConfig(dg.Config):
     threads: int = Field(
         default=2, ge=1, le=64, description="Strategies run side by side; rows do not depend on it."
     )
-
-    @property
-    def standard(self) -> bool:
-        """Whether nothing is overridden that could change a row."""
-        return self.model_copy(update={"threads": 2}) == BacktestConfig()
 
     def plan(self, platform: Platform) -> Plan:
         """Give what the months are run with.
@@ -83,3 +77,77 @@ class BacktestConfig(dg.Config):
             return overridden(settings, **{name: one for name, one in given.items() if one})
         except ValueError as error:
             raise SettingsError(f"Run configuration: {error}") from error
+
+
+class BacktestConfig(Overrides):
+    """Overrides for one launch of partitions.
+
+    A run with any of them is kept under a runId of its own, beside the partition's standard
+    run, which it does not replace.
+    """
+
+    @property
+    def standard(self) -> bool:
+        """Whether nothing is overridden that could change a row."""
+        return self.model_copy(update={"threads": 2}) == BacktestConfig()
+
+
+class Account(Enum):
+    """Who trades in an account."""
+
+    per_strategy = "per-strategy"
+    shared = "shared"
+
+
+class WindowConfig(Overrides):
+    """A backtest of any window, in either account layout."""
+
+    start: str = Field(
+        default="", description="Signals after this time (ISO, UTC); empty: from the first bar."
+    )
+    end: str = Field(default="", description="Up to this time (ISO, UTC); empty: to the last bar.")
+    strategies: list[str] = Field(
+        default_factory=list, description="Strategies that take part; empty: all."
+    )
+    account: Account = Field(
+        default=Account.per_strategy,
+        description="per_strategy: each strategy alone in an account; shared: all in one.",
+    )
+    trace: bool = Field(
+        default=False, description="Keep signals, orders and fills too, not matches alone."
+    )
+    name: str = Field(default="", description="A name to keep with the runId; empty: none.")
+
+    def request(self, platform: Platform) -> BacktestRequest:
+        """Give what `trading backtest` would be asked for.
+
+        Raises
+        ------
+        SettingsError
+            If a value, a time, a strategy or a parameter cannot be meant; it is named.
+        """
+        plan = self.plan(platform)
+        chosen = select(",".join(self.strategies) or "all")
+        absent = sorted(set(self.params) - {one.id for one in chosen})
+        if absent:
+            raise SettingsError(f"params: strategy {absent[0]} does not take part.")
+        return BacktestRequest(
+            settings=plan.settings,
+            strategies=tuple(make(one.id, **self.params.get(one.id, {})) for one in chosen),
+            symbols=plan.symbols,
+            start=_moment("start", self.start),
+            end=_moment("end", self.end),
+            layout=self.account.value,
+            instruments=plan.instruments,
+            name=self.name or None,
+            trace=self.trace,
+            final_unrealized=True,
+            threads=self.threads,
+        )
+
+
+def _moment(field: str, text: str) -> int | None:
+    try:
+        return micros_of(text) if text else None
+    except ValueError as error:
+        raise SettingsError(f"Run configuration: {field}: {error}") from error

@@ -2,14 +2,17 @@
 
 import dagster as dg
 
-from trading_assets.analytics.asset_checks import contract_checks, reconciliation_checks
+from trading_assets.analytics.automation import current_month_sensor
 from trading_assets.analytics.backtests import BACKTESTS, backtest_assets
+from trading_assets.analytics.contract_checks import contract_checks
 from trading_assets.analytics.equity import METRICS, equity_assets
 from trading_assets.analytics.indicators import indicator_asset
 from trading_assets.analytics.prices import import_inbox_job, prices_asset
+from trading_assets.analytics.reconciliation_checks import reconciliation_checks
 from trading_assets.analytics.schedules import backtests_schedule, prices_schedule
 from trading_assets.analytics.sensors import inbox_sensor
 from trading_assets.analytics.warehouse import warehouse_asset
+from trading_assets.analytics.window_backtest import backtest_window_job
 from trading_assets.lineage import external_tables
 from trading_assets.platform import Platform
 
@@ -18,7 +21,7 @@ def definitions(platform: Platform) -> dg.Definitions:
     """Make everything that the location has, on one data folder.
 
     Assets come from `*_asset` functions of the modules beside this one, checks from
-    `asset_checks`; a new one is a function there and its name here.
+    `contract_checks` and `reconciliation_checks`; a new one is a function there and its name here.
     """
     made = [
         prices_asset(platform),
@@ -33,12 +36,12 @@ def definitions(platform: Platform) -> dg.Definitions:
     return dg.Definitions(
         assets=[*made, *external_tables(tables)],
         asset_checks=[*contract_checks(), *reconciliation_checks()],
-        jobs=[importing],
+        jobs=[importing, backtest_window_job()],
         schedules=[
             prices_schedule(platform),
             backtests_schedule(platform, month_by_strategy),
         ],
-        sensors=[inbox_sensor(importing)],
+        sensors=[inbox_sensor(importing), current_month_sensor()],
         resources={"platform": platform},
     )
 

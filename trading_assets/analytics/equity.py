@@ -14,9 +14,10 @@ from streaming.contracts import OPEN_POSITIONS_LOTS, TRADE_MATCH_HISTORY, empty_
 from streaming.lake import Lake, atomic_file
 from streaming.runtimes.run_source import from_run
 from streaming.runtimes.runs import Run, find_run
+from trading_assets.analytics.automation import CURRENT_MONTH, ON_NEWS
 from trading_assets.analytics.backtests import BACKTESTS, code_version
+from trading_assets.analytics.equity_facts import board, drawing, figures
 from trading_assets.analytics.partitions import MONTH, STRATEGY, backtests
-from trading_assets.analytics.previews import picture
 from trading_assets.analytics.records import Record, Records
 from trading_assets.contract_metadata import OWNERS
 from trading_assets.platform import Platform
@@ -37,6 +38,7 @@ def equity_assets(platform: Platform) -> list[dg.AssetsDefinition]:
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=[BACKTESTS],
         code_version=code_version(),
+        automation_condition=CURRENT_MONTH,
         kinds={"python", "parquet"},
         owners=OWNERS,
         group_name=GROUP,
@@ -69,6 +71,7 @@ def equity_assets(platform: Platform) -> list[dg.AssetsDefinition]:
         ),
         deps=[dg.AssetDep(BACKTESTS, partition_mapping=dg.AllPartitionMapping()), METRICS],
         code_version=code_version(),
+        automation_condition=ON_NEWS,
         kinds={"python", "parquet"},
         owners=OWNERS,
         group_name=GROUP,
@@ -143,50 +146,16 @@ def _month_facts(platform: Platform, record: Record) -> dict[str, Any]:
     reports = from_run(platform.folders.lake, record.run_id).reports(by="strategy")
     write_reports(path, reports, {MONTH: record.month, "runId": record.run_id})
     facts = {"runId": record.run_id, "file": dg.MetadataValue.path(str(path))}
-    return {**facts, **_figures(reports[0]), **_drawing(reports)}
-
-
-def _figures(report: EquityReport) -> dict[str, Any]:
-    """Give the figures that are worth a line over time; what is undefined is left out."""
-    from streaming.analytics.report import report_dict
-
-    values = report_dict(report)
-    realised, marked = values["realised"], values["marked"] or {}
-    named = {
-        "net PnL": values["netPnl"],
-        "open PnL": values["openPnl"],
-        "return": realised["totalReturn"],
-        "Sharpe": realised["sharpe"],
-        "max drawdown": realised["maxDrawdown"],
-        "marked return": marked.get("totalReturn"),
-        "marked max drawdown": marked.get("maxDrawdown"),
-        "trades": values["trades"]["trades"],
-        "win rate": values["trades"]["winRate"],
-        "fees": values["trades"]["fees"],
-    }
-    return {name: value for name, value in named.items() if value is not None}
-
-
-def _drawing(reports: list[EquityReport], accounts: int | None = None) -> dict[str, Any]:
-    from streaming.analytics.plot import png
-
-    return {"equity": dg.MetadataValue.md(picture(png(reports, accounts), "equity and drawdown"))}
+    return {**facts, **figures(reports[0]), "equity": drawing(reports)}
 
 
 def _leaderboard_facts(reports: list[EquityReport], records: list[Record]) -> dict[str, Any]:
-    from streaming.analytics import report as text
-
-    columns = ["strategy", *text.SUMMARY, *text.SUMMARY_MARKED]
-    lines = [f"| {' | '.join(columns)} |", f"|---|{'---:|' * (len(columns) - 1)}"]
-    lines += [
-        f"| {' | '.join([one.name, *text.summary_row(one, marked=True)])} |" for one in reports
-    ]
     months = sorted({one.month for one in records if one.run_id is not None})
     return {
         "dagster/row_count": len(reports),
-        "leaderboard": dg.MetadataValue.md("\n".join(lines)),
+        "leaderboard": board(reports),
         "months": f"{months[0]} to {months[-1]}, {len(months)} of them",
-        **_drawing(reports, len(reports)),
+        "equity": drawing(reports, len(reports)),
     }
 
 

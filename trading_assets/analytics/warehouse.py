@@ -11,6 +11,7 @@ import dagster as dg
 from dagster_duckdb import DuckDBResource
 
 from streaming.contracts import PRICE_1M_HISTORY, TRADE_MATCH_HISTORY, Table, arrow_schema
+from trading_assets.analytics.automation import ON_NEWS
 from trading_assets.analytics.backtests import BACKTESTS, PORTFOLIO
 from trading_assets.analytics.equity import LEADERBOARD, METRICS
 from trading_assets.contract_metadata import OWNERS
@@ -32,6 +33,7 @@ def warehouse_asset() -> dg.AssetsDefinition:
             for name in (PRICE_1M_HISTORY.name, BACKTESTS, PORTFOLIO, METRICS)
         ]
         + [LEADERBOARD],
+        automation_condition=ON_NEWS,
         pool=POOL,
         kinds={"duckdb"},
         owners=OWNERS,

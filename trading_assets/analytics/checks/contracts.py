@@ -115,6 +115,7 @@ def check_rows(
     now: int | None = None,
     files: Sequence[tuple[str, int]] = (),
     ordered: bool = True,
+    snapshots: bool = False,
     max_age_seconds: float | None = None,
 ) -> ContractReport:
     """Hold rows against the contract of their table.
@@ -135,6 +136,9 @@ def check_rows(
         The files that `rows` is made of, in order. Order is asked for within each.
     ordered : bool
         False for live logs: they are in order of arrival.
+    snapshots : bool
+        Whether each file is the whole table at a moment of its own: then keys are unique
+        within files.
     max_age_seconds : float, optional
         How old the newest row may be; for live tables.
 
@@ -151,7 +155,7 @@ def check_rows(
         raise ValueError(f"{table.name}: the files have other rows than the {rows.num_rows} given")
     rules = rules_of(table, now, ordered=ordered, max_age_seconds=max_age_seconds)
     asked, not_asked = _askable(table, rules, rows)
-    failing = dict(_failing(table, asked, rows, files, now))
+    failing = dict(_failing(table, asked, rows, files, now, snapshots))
     broken = tuple(
         _told(rule, failing[rule.name], rows, files) for rule in rules if rule.name in failing
     )
@@ -182,6 +186,7 @@ def _failing(
     rows: pa.Table,
     files: Sequence[tuple[str, int]],
     now: int,
+    snapshots: bool,
 ) -> Iterator[tuple[str, Rows]]:
     """Give the rules that do not hold, each with the rows that break it, ascending."""
     yield from ((name, _NONE) for name in failing_rows(table, "schema", rules, schema_frame(rows)))
@@ -203,7 +208,8 @@ def _failing(
         of = of if files else np.zeros(rows.num_rows, np.int64)
         joined = {name: np.concatenate(at) for name, at in bad.items()}
         wanted = [rule for rule in rules if rule.stage == "whole"]
-        frame = whole_frame(table, rows, of, joined, {rule.arguments["column"] for rule in wanted})
+        told = {rule.arguments["column"] for rule in wanted}
+        frame = whole_frame(table, rows, of, joined, told, snapshots=snapshots)
         yield from failing_rows(table, "whole", wanted, frame).items()
     if "newest" in stages:
         frame, newest = newest_frame(table, rows, now)

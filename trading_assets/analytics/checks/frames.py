@@ -156,7 +156,13 @@ def _kept(column: Column, cells: Cells) -> dict[str, Mask]:
 
 
 def whole_frame(
-    table: Table, rows: pa.Table, files: Int, bad: Mapping[str, Int], wanted: Collection[str]
+    table: Table,
+    rows: pa.Table,
+    files: Int,
+    bad: Mapping[str, Int],
+    wanted: Collection[str],
+    *,
+    snapshots: bool = False,
 ) -> "pd.DataFrame":
     """Give each row's key as a number, and its step in time from the row before.
 
@@ -171,6 +177,8 @@ def whole_frame(
         bad cell would be told twice.
     wanted : collection of str
         Which of KEY and STEP to give.
+    snapshots
+        Whether each file has keys of its own.
     """
     import pandas as pd
 
@@ -181,7 +189,9 @@ def whole_frame(
         if table.unique_where:
             keep &= np.asarray(rows.column(table.unique_where).fill_null(False))
         # Rows that need not be unique get a number that no other row has.
-        series[KEY] = np.where(keep, _numbered(table, rows, key), -1 - np.arange(rows.num_rows))
+        numbers = _numbered(table, rows, key)
+        numbers = _joined(numbers, files) if snapshots else numbers
+        series[KEY] = np.where(keep, numbers, -1 - np.arange(rows.num_rows))
     if STEP in wanted and table.ordered_by:
         keep = ~_unfit(rows, (table.ordered_by, *table.bucket_by), bad)
         at = np.flatnonzero(keep)

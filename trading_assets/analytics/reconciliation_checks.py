@@ -1,0 +1,151 @@
+"""The checks that hold tables against each other: what comes in must go out."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+import pyarrow as pa
+
+from streaming.contracts import (
+    ACCEPTED_TRADE_SIGNAL_HISTORY,
+    EXEC_REPORT_HISTORY,
+    OPEN_POSITIONS_LOTS,
+    STRATEGY_SIGNAL_HISTORY,
+    TRADE_MATCH_HISTORY,
+    Table,
+    arrow_schema,
+)
+from streaming.errors import LakeError
+from streaming.runtimes.runs import Run
+from trading_assets.analytics.backtests import BACKTESTS, PORTFOLIO
+from trading_assets.analytics.checks.rows import Keys, runs_of
+from trading_assets.analytics.partitions import month_bounds
+from trading_assets.platform import Platform
+
+
+def reconciliation_checks() -> list[dg.AssetChecksDefinition]:
+    """Make the checks that hold tables against each other."""
+
+    @dg.asset_check(
+        asset=BACKTESTS,
+        name="pnl_of_matches_is_that_of_the_metrics",
+        description="Net PnL by strategy, added up from the matches, is what the run states.",
+    )
+    def pnl(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
+        from streaming.rules.money import to_money
+        from trading_assets.analytics.checks.reconciliations import pnl_of_matches
+        from trading_assets.analytics.checks.results import reconciliation_result
+
+        stated: dict[str, int] = {}
+        parts = [arrow_schema(TRADE_MATCH_HISTORY).empty_table()]
+        try:
+            for run in runs_of(platform, BACKTESTS, Keys(context.run.tags)):
+                parts.append(run.matches())
+                for name, one in run.facts["figures"].items():
+                    stated[name] = stated.get(name, 0) + to_money(one["netPnl"])
+        except LakeError as error:
+            return dg.AssetCheckResult(passed=False, description=str(error))
+        return reconciliation_result(pnl_of_matches(pa.concat_tables(parts), stated))
+
+    @dg.asset_check(
+        asset=PORTFOLIO,
+        name="books_balance",
+        description=(
+            "Fees of fills = fees of matches and open lots; what was bought and sold = what was "
+            "matched and stays open. From the first month on."
+        ),
+    )
+    def books(platform: Platform) -> dg.AssetCheckResult:
+        from trading_assets.analytics.checks.reconciliations import fees_in_and_out, quantities
+        from trading_assets.analytics.checks.results import reconciliation_result
+
+        try:
+            runs = _from_the_first_on(platform)
+            matches, reports, lots = _traced(runs)
+        except LakeError as error:
+            return dg.AssetCheckResult(passed=False, description=str(error))
+        return reconciliation_result(
+            [fees_in_and_out(matches, lots, reports), quantities(matches, lots, reports)]
+        )
+
+    @dg.asset_check(
+        asset=PORTFOLIO,
+        name="open_symbols_within_the_limit",
+        description="The account never holds more symbols than tradepicker.maxOpenPositions.",
+    )
+    def places(platform: Platform) -> dg.AssetCheckResult:
+        from trading_assets.analytics.checks.orderly import open_symbols
+        from trading_assets.analytics.checks.results import reconciliation_result
+
+        gate = platform.settings.tradepicker
+        by = ("accountId", "strategyId") if gate.key == "account+strategy" else ("accountId",)
+        try:
+            matches, _, lots = _traced(_from_the_first_on(platform))
+        except LakeError as error:
+            return dg.AssetCheckResult(passed=False, description=str(error))
+        return reconciliation_result(open_symbols(matches, lots, gate.max_open_positions, by=by))
+
+    @dg.asset_check(
+        asset=PORTFOLIO,
+        name="no_signal_before_its_bar",
+        description="Every signal stands on a bar, every order on a signal, every fill after it.",
+    )
+    def signals(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
+        from trading_assets.analytics.checks.orderly import signals_after_bars
+        from trading_assets.analytics.checks.results import reconciliation_result
+
+        keys = Keys(context.run.tags)
+        try:
+            found = [
+                signals_after_bars(
+                    run.table(STRATEGY_SIGNAL_HISTORY.name),
+                    _bars(platform, run),
+                    run.table(ACCEPTED_TRADE_SIGNAL_HISTORY.name),
+                    run.table(EXEC_REPORT_HISTORY.name),
+                )
+                for run in runs_of(platform, PORTFOLIO, keys)
+            ]
+        except LakeError as error:
+            return dg.AssetCheckResult(passed=False, description=str(error))
+        return reconciliation_result(found)
+
+    return [pnl, books, places, signals]
+
+
+def _from_the_first_on(platform: Platform) -> list[Run]:
+    """Give the portfolio's months, those after a missing one left out: books begin flat."""
+    runs = list(runs_of(platform, PORTFOLIO, Keys({})))
+    kept: list[Run] = []
+    for run in runs:
+        if kept and kept[-1].facts["window"]["end"] != run.facts["window"]["start"]:
+            break
+        kept.append(run)
+    return kept
+
+
+def _traced(runs: Sequence[Run]) -> tuple[pa.Table, pa.Table, pa.Table]:
+    """Give the matches and fills of consecutive months, and what the last of them left open."""
+
+    def every(table: Table) -> pa.Table:
+        return pa.concat_tables(
+            [arrow_schema(table).empty_table(), *(run.table(table.name) for run in runs)]
+        )
+
+    lots = runs[-1].open_lots() if runs else arrow_schema(OPEN_POSITIONS_LOTS).empty_table()
+    return every(TRADE_MATCH_HISTORY), every(EXEC_REPORT_HISTORY), lots
+
+
+def _bars(platform: Platform, run: Run) -> pa.Table:
+    """Give symbol and ts of the bars of a run's month, and of the day before."""
+    lake = platform.lake()
+    begin, end = month_bounds(run.facts["window"]["start"][:7])
+    parts = []
+    for name, bars in lake.bars(run.definition["symbols"], begin - 86_400_000_000, end).items():
+        parts.append(
+            pa.table(
+                {
+                    "symbol": pa.repeat(name, len(bars)),
+                    "ts": pa.array(bars.ts, pa.timestamp("us", tz="UTC")),
+                }
+            )
+        )
+    return pa.concat_tables(parts)
