@@ -77,20 +77,22 @@ with instance() as opened:
 """
 
 CHECKS = """
-import pyarrow as pa
 from streaming.contracts import PRICE_1M_HISTORY, TRADE_MATCH_HISTORY
-from streaming.lake import Lake
-from trading_assets.analytics.checks.contracts import check_rows
-from trading_assets.platform import Platform
-from trading_assets.analytics.asset_checks import Keys, _matches_of, _prices
 from trading_assets.analytics.backtests import BACKTESTS
+from trading_assets.analytics.checks.contracts import check_rows
+from trading_assets.analytics.checks.rows import Keys, of_runs, prices, runs_of
+from trading_assets.analytics.contract_checks import BESIDE_MATCHES
+from trading_assets.platform import Platform
 platform = Platform(folder=ROOT)
-bars, _ = _prices(platform, Keys({}))
+bars, _ = prices(platform, Keys({}))
 assert check_rows(PRICE_1M_HISTORY, bars.slice(0, 72_000), ordered=False).rows == 72_000
-matches, files = _matches_of(BACKTESTS)(platform, Keys({"dagster/asset_partition_range_start":
-    FIRST + "|a", "dagster/asset_partition_range_end": FIRST + "|zz"}))
-assert check_rows(TRADE_MATCH_HISTORY, matches, files=files).passed
-print(matches.num_rows)
+month = Keys({"dagster/asset_partition_range_start": FIRST + "|a",
+    "dagster/asset_partition_range_end": FIRST + "|zz"})
+runs = list(runs_of(platform, BACKTESTS, month))
+for table in (TRADE_MATCH_HISTORY, *BESIDE_MATCHES):
+    rows, files = of_runs(table, runs)
+    assert check_rows(table, rows, files=files, snapshots=table in BESIDE_MATCHES).passed
+print(of_runs(TRADE_MATCH_HISTORY, runs)[0].num_rows)
 """
 
 

@@ -102,6 +102,6 @@ def test_a_new_month_is_run_when_it_has_prices_not_before(tick, instance):
 
 def test_the_leaderboard_follows_the_metrics_of_any_month(tick, instance):
     tick()
-    materialised(instance, dict.fromkeys([BACKTESTS, METRICS], ["2024-01|ema_cross"]))
+    materialised(instance, {key: ["2024-01|ema_cross"] for key in (BACKTESTS, METRICS)})
     assert tick() == {LEADERBOARD: {None}, WAREHOUSE: {None}}
     assert tick() == {}

@@ -7,7 +7,8 @@ import pytest
 
 from streaming.rules import expressions as ex
 from streaming.rules.expressions import Condition, Number, column, maximum, minimum
-from streaming.rules.programs import program, run_program
+from streaming.rules.program_loop import run_program
+from streaming.rules.programs import program
 
 NAN, INF = float("nan"), float("inf")
 NAMES = [f"c{n}" for n in range(11)]  # more than one eight of columns

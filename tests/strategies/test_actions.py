@@ -6,7 +6,8 @@ import pytest
 from streaming.jobs.strategies import BUY, SELL
 from streaming.jobs.strategies.actions import actions, crossed_above, crossed_below
 from streaming.rules.expressions import column
-from streaming.rules.programs import program, run_program
+from streaming.rules.program_loop import run_program
+from streaming.rules.programs import program
 
 NAN = float("nan")
 A, B, C, D = (column(name) for name in "abcd")

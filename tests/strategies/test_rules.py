@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from streaming.jobs.strategies import BUY, SELL, STRATEGIES, Signals, make
-from streaming.rules.programs import run_program
+from streaming.rules.program_loop import run_program
 
 SIGMA = 0.001
 LEVEL = 100.0 * math.sqrt(240) * SIGMA

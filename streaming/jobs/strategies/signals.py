@@ -15,7 +15,7 @@ from streaming.rules.bars import Float, Int
 from streaming.rules.decisions import Signals as RankedSignals
 from streaming.rules.indicators import Feature
 from streaming.rules.money import SCALE
-from streaming.rules.programs import run_program
+from streaming.rules.program_loop import run_program
 
 
 class Signals(NamedTuple):
