@@ -13,10 +13,11 @@ from benchmarks.contender import Work, serve
 from benchmarks.inputs import FINE_TICK, bars, digest
 from streaming.analytics import EquityReport, MatchArrays, figures_from_matches
 from streaming.instruments import Instruments
+from streaming.jobs.allocator import advance, instruments_of, market_of
 from streaming.jobs.strategies import make
 from streaming.rules.account import Outcome
 from streaming.rules.bars import Bars
-from streaming.runtimes.backtest.books import accounts_of, advance, instruments_of, market_of
+from streaming.runtimes.backtest.accounts import accounts_of
 from streaming.runtimes.backtest.definition import account_rules
 from streaming.runtimes.backtest.symbols import SymbolStage
 from streaming.settings import Settings

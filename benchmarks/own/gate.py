@@ -13,10 +13,11 @@ from benchmarks.inputs import MINUTE_US, SCALE, START_US, bars, digest, signals,
 from benchmarks.inputs import Signals as Given
 from benchmarks.peers.plain_engine import rows_digest
 from streaming.instruments import Instruments
+from streaming.jobs.allocator import instruments_of, market_of
 from streaming.rules.account import Account, Outcome
 from streaming.rules.bars import Bars
 from streaming.rules.simulation import BarTable, Signals
-from streaming.runtimes.backtest.books import accounts_of, instruments_of, market_of
+from streaming.runtimes.backtest.accounts import accounts_of
 from streaming.runtimes.backtest.definition import account_rules
 from streaming.settings import Settings, TradePicker
 

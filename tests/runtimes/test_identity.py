@@ -133,7 +133,8 @@ def test_the_digest_of_the_code_covers_all_that_decides(monkeypatch, tmp_path):
         "jobs/features.py",
         "jobs/strategies/trend.py",
         "contracts/matches.py",
-        "runtimes/backtest/books.py",
+        "jobs/allocator.py",
+        "runtimes/backtest/pipeline.py",
     ):
         path = tmp_path / "streaming" / name
         text = path.read_text()

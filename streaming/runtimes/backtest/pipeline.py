@@ -12,20 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streaming.contracts import TRADE_MATCH_HISTORY
-from streaming.jobs.strategies.signals import Signals
-from streaming.lake import DayInfo, Lake
-from streaming.rules.account import Account
-from streaming.rules.bars import DAY_US, Bars
-from streaming.runtimes.backtest import rows
-from streaming.runtimes.backtest.books import (
+from streaming.jobs import allocator_rows as rows
+from streaming.jobs.allocator import (
     Market,
     Taken,
-    accounts_of,
     advance,
     instruments_of,
     last_closes,
     market_of,
 )
+from streaming.jobs.strategies.signals import Signals
+from streaming.lake import DayInfo, Lake
+from streaming.rules.account import Account
+from streaming.rules.bars import DAY_US, Bars
+from streaming.runtimes.backtest.accounts import accounts_of
 from streaming.runtimes.backtest.definition import (
     BacktestRequest,
     account_rules,

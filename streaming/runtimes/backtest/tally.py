@@ -13,7 +13,7 @@ from streaming.rules.gate import CODES
 from streaming.rules.money import money_text
 
 if TYPE_CHECKING:
-    from streaming.runtimes.backtest.books import Taken
+    from streaming.jobs.allocator import Taken
 
 Int = NDArray[np.int64]
 

@@ -29,8 +29,8 @@ from streaming.rules.rollup import average_prices
 
 if TYPE_CHECKING:
     from streaming.contracts.table import Table
+    from streaming.jobs.allocator import Taken
     from streaming.jobs.strategies.base import Strategy
-    from streaming.runtimes.backtest.books import Taken
 
 Int = NDArray[np.int64]
 VENUE = "simulated"

@@ -1,4 +1,8 @@
-"""The part of a backtest that each account goes through alone: signals to matches."""
+"""The allocator with its TradePicker, over a simulated broker: signals to orders and fills.
+
+Reads `strategy_signal_history` and bars, writes accepted and rejected signals, orders and
+their fills (`streaming.jobs.allocator_rows`); the rules are `streaming.rules.account`'s.
+"""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -12,13 +16,12 @@ from streaming.jobs.strategies.signals import Signals as StrategySignals
 from streaming.rules.account import Account, Outcome
 from streaming.rules.bars import Bars
 from streaming.rules.decisions import Signals
-from streaming.rules.holdings import Instruments, Rules
+from streaming.rules.holdings import Instruments
 from streaming.rules.lookup import rows_after
 from streaming.rules.money import SCALE
 from streaming.rules.orders import BarTable
 from streaming.rules.ranking import rank_signals
 from streaming.rules.weights import WeightSchedule, weights_at
-from streaming.runtimes.backtest.definition import SHARED_ACCOUNT
 
 Int = NDArray[np.int64]
 
@@ -79,15 +82,6 @@ def instruments_of(symbols: Sequence[str], listed: InstrumentFile) -> Instrument
         np.array([one.tick_size for one in facts], np.int64),
         np.array([one.point_value for one in facts], np.int64),
     )
-
-
-def accounts_of(
-    layout: str, strategies: list[str], symbols: list[str], rules: Rules, facts: Instruments
-) -> list[Account]:
-    """Give the accounts of a layout, each with its strategies."""
-    if layout == "shared":
-        return [Account(SHARED_ACCOUNT, strategies, symbols, rules, facts)]
-    return [Account(f"bt:{one}", [one], symbols, rules, facts) for one in strategies]
 
 
 def advance(
