@@ -37,6 +37,7 @@ MAY_IMPORT = {
         "rules",
         "settings",
     },
+    "moments": set(),
     "cli": set(),
 }
 FOREIGN = {"pandas", "dagster", "dbt", "great_expectations", "polars", "duckdb"}
