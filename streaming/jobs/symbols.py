@@ -1,20 +1,21 @@
-"""The part of a backtest that each symbol goes through alone: bars to signals.
+"""What each symbol goes through alone: bars to features to signals.
 
 Symbols do not know of each other here, so they run side by side. A stretch of bars is cut
 into blocks, so that memory does not grow with it; blocks of a month's minutes were quicker
 than smaller ones that would stay nearer to the processor.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from streaming.jobs.features import AlignState, align, features_in
-from streaming.jobs.indicators import IndicatorState, step
+from streaming.jobs.indicators import FeatureRows, IndicatorState, step
 from streaming.jobs.strategies.base import Strategy
 from streaming.jobs.strategies.signals import Signals, needs_of, signals_of
 from streaming.rules.bars import Bars
+from streaming.rules.indicators import Feature
 from streaming.rules.state import pack, unpack
 
 _BLOCK = 65_536
@@ -46,12 +47,14 @@ class SymbolStage:
     ----------
     strategies
         Those to run; none where signals come from a recording.
+    published
+        Features, each of a timeframe, whose rows are wanted besides.
     """
 
-    def __init__(self, strategies: Sequence[Strategy]) -> None:
+    def __init__(self, strategies: Sequence[Strategy], published: Iterable[Feature] = ()) -> None:
         self._strategies = strategies
         self._needs = needs_of(strategies)
-        self._features = features_in(self._needs)
+        self._features = features_in(self._needs) | set(published)
 
     def new_state(self) -> SymbolState:
         """Give the state of a symbol before its first bar."""
@@ -82,16 +85,24 @@ class SymbolStage:
         complete_to
             Microseconds UTC up to which the bars are all there are.
         """
+        return self.rows_and_signals(state, bars, complete_to)[1]
+
+    def rows_and_signals(
+        self, state: SymbolState, bars: Bars, complete_to: int
+    ) -> tuple[list[dict[str, FeatureRows]], list[Signals]]:
+        """Give the feature rows of every timeframe too, block after block; see `signals`."""
+        blocks: list[dict[str, FeatureRows]] = []
         parts: list[list[Signals]] = [[] for _ in self._strategies]
         for block, known in _blocks(bars, complete_to):
-            views = align(state.alignment, step(state.indicators, block, known))
+            blocks.append(step(state.indicators, block, known))
+            views = align(state.alignment, blocks[-1])
             for strategy, found in zip(self._strategies, parts, strict=True):
                 view = views[strategy.anchor]
                 if len(view):
                     signals = signals_of(strategy, view)
                     if len(signals.ts):
                         found.append(signals)
-        return [_join(found) for found in parts]
+        return blocks, [_join(found) for found in parts]
 
 
 def _blocks(bars: Bars, complete_to: int) -> list[tuple[Bars, int]]:
