@@ -13,19 +13,16 @@ from streaming.contracts import (
     ORDER_EVENT_HISTORY,
     REJECTED_TRADE_SIGNAL_HISTORY,
     STRATEGY_SIGNAL_HISTORY,
-    UNREALIZED_PNL_LATEST,
     arrow_schema,
 )
 from streaming.contracts.arrow import Array, coded_texts, money_array, same_text, time_array
-from streaming.jobs.fifo_rows import Side, rows_of_lots, rows_of_matches
+from streaming.jobs.fifo_rows import Side, rows_of_lots, rows_of_marks, rows_of_matches
 from streaming.jobs.strategies.signals import signal_rows
 from streaming.rules.account import Account
 from streaming.rules.compile import Records
 from streaming.rules.gate import CODES, OK
 from streaming.rules.ids import SIMULATED_FILL_ID, Words, id_text, id_words, order_ids
-from streaming.rules.intake import notionals
 from streaming.rules.money import SCALE
-from streaming.rules.rollup import average_prices
 
 if TYPE_CHECKING:
     from streaming.contracts.table import Table
@@ -84,7 +81,7 @@ def match_rows(account: Account, taken: "Taken", run_id: str) -> Owned:
 
 
 def trace_rows(
-    account: Account, taken: "Taken", strategies: dict[str, "Strategy"], run_id: str
+    account: Account, taken: "Taken", strategies: dict[str, "Strategy"], run_id: str | None
 ) -> dict[str, Owned]:
     """Give signals, accepted and rejected ones, order events and exec reports, by table."""
     accepted = np.flatnonzero(taken.outcome.code == OK)
@@ -211,20 +208,8 @@ def unrealized_rows(account: Account, last_close: Int, last_ts: Int) -> pa.Table
     keys = np.flatnonzero(account.lots.books["net"])
     books = account.lots.books[keys]
     strategy, symbol = np.divmod(keys, len(account.symbols))
-    average, close = average_prices(books), last_close[symbol]
-    pnl = np.empty(len(keys), np.int64)
-    notionals(close - average, books["net"], books["point_value"], pnl)
-    return _table(
-        UNREALIZED_PNL_LATEST,
-        {
-            **_key_columns(account, strategy, symbol),
-            "unrealizedPnl": money_array(pnl),
-            "currentPrice": money_array(close),
-            "avgPrice": money_array(average),
-            "netQty": money_array(books["net"]),
-            "ts": time_array(last_ts[symbol]),
-        },
-    )
+    columns = _key_columns(account, strategy, symbol)
+    return rows_of_marks(books, columns, last_close[symbol], last_ts[symbol])
 
 
 def by_strategy(account: Account, owned: Owned) -> list[tuple[str, pa.Table]]:

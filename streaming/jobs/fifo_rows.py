@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from streaming.contracts import (
     OPEN_POSITIONS_LOTS,
     TRADE_MATCH_HISTORY,
+    UNREALIZED_PNL_LATEST,
     arrow_schema,
     money_array,
     time_array,
@@ -21,6 +22,8 @@ from streaming.contracts import (
 from streaming.contracts.arrow import Array, coded_texts, same_text
 from streaming.rules.compile import Records
 from streaming.rules.ids import id_text, id_words
+from streaming.rules.intake import notionals
+from streaming.rules.rollup import average_prices
 
 Int = NDArray[np.int64]
 
@@ -112,6 +115,32 @@ def rows_of_lots(
         "tsUpdated": time_array(updated),
     }
     return pa.table(columns, schema=arrow_schema(OPEN_POSITIONS_LOTS))
+
+
+def rows_of_marks(books: Records, key: Mapping[str, Array], price: Int, ts: Int) -> pa.Table:
+    """Give `unrealized_pnl_latest` rows of open positions at their symbols' last closes.
+
+    Parameters
+    ----------
+    books : BOOK[n]
+        None of them flat.
+    key
+        The columns accountId, strategyId and symbol.
+    price, ts : int64[n]
+        The last close, x 1e8, and its bar's time.
+    """
+    average = average_prices(books)
+    pnl = np.empty(len(books), np.int64)
+    notionals(price - average, books["net"], books["point_value"], pnl)
+    columns = {
+        **key,
+        "unrealizedPnl": money_array(pnl),
+        "currentPrice": money_array(price),
+        "avgPrice": money_array(average),
+        "netQty": money_array(books["net"]),
+        "ts": time_array(ts),
+    }
+    return pa.table(columns, schema=arrow_schema(UNREALIZED_PNL_LATEST))
 
 
 def directions(long: NDArray[np.bool_]) -> Array:

@@ -1,0 +1,333 @@
+"""One tick of the live engine: what has arrived in, changes of every table out.
+
+The engine knows no store, feed or clock: it is handed rows, the time up to which a source is
+complete, and the wall clock; what it gives back is committed at once, together with its state.
+Results do not depend on how the input was cut into ticks, but for `calcTs`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from streaming.contracts import (
+    ACCEPTED_TRADE_SIGNAL_HISTORY,
+    EXEC_REPORT_HISTORY,
+    INDICATOR_HISTORY,
+    INDICATOR_LATEST,
+    ORDER_EVENT_HISTORY,
+    PAPER_TRADE_MATCH_HISTORY,
+    PRICE_1M_HISTORY,
+    QUARANTINE_HISTORY,
+    REJECTED_TRADE_SIGNAL_HISTORY,
+    RISK_ALERTS_HISTORY,
+    STRATEGY_SIGNAL_HISTORY,
+    STRATEGY_SIGNAL_LATEST,
+    TABLES,
+    TRADE_MATCH_HISTORY,
+    UNREALIZED_PNL_LATEST,
+    Table,
+    arrow_schema,
+)
+from streaming.contracts.arrow import coded_texts, same_text, time_array
+from streaming.instruments import Instruments
+from streaming.jobs.allocator import Taken, last_closes, market_of
+from streaming.jobs.allocator_rows import trace_rows
+from streaming.jobs.monitoring import mark
+from streaming.jobs.paper_broker import PREFIX, paper_matches
+from streaming.jobs.price_intake import Held, PriceIntake
+from streaming.jobs.price_rows import table_of_rows
+from streaming.jobs.prices import check_prices
+from streaming.jobs.strategies.base import Strategy
+from streaming.jobs.trading_engine import Counts, EngineState, Orders, ReportBatch, TradingEngine
+from streaming.rules.account import Account
+from streaming.rules.bars import no_bars
+from streaming.rules.intake import NO_TIME
+from streaming.rules.weights import WeightSchedule
+from streaming.runtimes.backtest.definition import account_rules
+from streaming.runtimes.live.book import AccountBook
+from streaming.runtimes.live.series import Series
+from streaming.settings import Settings
+
+_SECOND_US = 1_000_000
+
+
+@dataclass(frozen=True)
+class LivePlan:
+    """What the engine runs.
+
+    Attributes
+    ----------
+    settings, instruments
+        As they hold.
+    strategies
+        At least one, ids unique.
+    account
+        accountId; the paper account is `paper:<account>`.
+    """
+
+    settings: Settings
+    strategies: tuple[Strategy, ...]
+    instruments: Instruments = field(default_factory=Instruments)
+    account: str = "live"
+
+
+class Arrival(NamedTuple):
+    """Bars as they came from a source: n rows, in order of arrival.
+
+    `rows` has the columns of `price_1m_history`, of any type that can be read; `source` is a
+    file or feed, and `number` int64[n] the rows' numbers in it.
+    """
+
+    rows: pa.Table
+    source: str
+    number: NDArray[np.int64]
+
+
+class Change(NamedTuple):
+    """Rows to append to a history table, to upsert into a latest one, or keys to delete."""
+
+    kind: str
+    table: Table
+    rows: pa.Table
+
+
+@dataclass
+class Tick:
+    """What a tick gave.
+
+    Attributes
+    ----------
+    changes : list of Change
+        In the order in which they are to be applied.
+    complete_to : int
+        Microseconds UTC up to which everything is decided; NO_TIME - 1 before the first bar.
+    bars, duplicates, late, quarantined : int
+        Bars used, and what became of the others.
+    accepted, rejected : dict
+        Signals by account; rejections by code.
+    fills : Counts
+        Of the TradingEngine.
+    """
+
+    changes: list[Change] = field(default_factory=list)
+    complete_to: int = NO_TIME - 1
+    bars: int = 0
+    duplicates: int = 0
+    late: int = 0
+    quarantined: int = 0
+    accepted: dict[str, int] = field(default_factory=dict)
+    rejected: dict[str, dict[str, int]] = field(default_factory=dict)
+    fills: Counts = field(default_factory=Counts)
+
+    def append(self, table: Table, rows: pa.Table) -> None:
+        """Add rows to a history table; none are no change."""
+        if rows.num_rows:
+            self.changes.append(Change("append", table, rows))
+
+    def replace(self, table: Table, rows: pa.Table, gone: pa.Table | None = None) -> None:
+        """Delete keys from a latest table, and upsert rows; none are no change."""
+        if gone is not None and gone.num_rows:
+            self.changes.append(Change("delete", table, gone))
+        if rows.num_rows:
+            self.changes.append(Change("upsert", table, rows))
+
+
+class LiveEngine:
+    """The state of everything that trades, and its passage from tick to tick.
+
+    Attributes
+    ----------
+    prices : PriceIntake
+    series : Series
+    book : AccountBook
+    fills : EngineState
+    closes : dict
+        By symbol, the last close (x 1e8) and its time (microseconds UTC).
+    done_to : int
+        Microseconds UTC: everything up to it is decided.
+    """
+
+    def __init__(self, plan: LivePlan) -> None:
+        settings = plan.settings
+        self._settings = settings
+        self._instruments = plan.instruments
+        self._account = plan.account
+        strategies = tuple(sorted(plan.strategies, key=lambda one: one.id))
+        self._strategies = {one.id: one for one in strategies}
+        self._trading = TradingEngine(plan.instruments)
+        self.prices = PriceIntake(settings.wm.prices.lateness_sec * _SECOND_US)
+        self.series = Series(strategies)
+        self.book = AccountBook(
+            plan.account, list(self._strategies), account_rules(settings), plan.instruments
+        )
+        self.fills = EngineState(settings.wm.engine.lateness_sec, settings.dedupe.ttl_days)
+        self.closes: dict[str, tuple[int, int]] = {}
+        self.done_to = NO_TIME - 1
+
+    def receive(self, tick: Tick, came: Arrival, now: int, held: Held) -> None:
+        """Take bars as they came, in order of arrival.
+
+        Parameters
+        ----------
+        tick
+            Receives what is to be stored.
+        now
+            The wall clock, microseconds UTC.
+        held
+            Looks up bars that were stored before.
+        """
+        good, refused = check_prices(
+            came.rows, came.source, came.number, now=now, symbols=self._instruments.symbols
+        )
+        received = self.prices.receive(good, came.source, held)
+        tick.append(PRICE_1M_HISTORY, table_of_rows(received.rows).cast(_PRICES))
+        refused = pa.concat_tables([refused, received.conflicts])
+        tick.append(QUARANTINE_HISTORY, refused)
+        tick.append(RISK_ALERTS_HISTORY, self._late_alerts(table_of_rows(received.late)))
+        tick.duplicates += received.duplicates
+        tick.late += len(received.late)
+        tick.quarantined += refused.num_rows
+
+    def advance(self, tick: Tick, now: int, weights: WeightSchedule | None = None) -> None:
+        """Decide everything up to the watermark of the prices.
+
+        Parameters
+        ----------
+        tick
+            Receives what is to be stored.
+        now
+            The wall clock, microseconds UTC.
+        weights
+            As published; None: equal ones.
+        """
+        bars, complete_to = self.prices.ready()
+        tick.complete_to = self.done_to
+        if complete_to <= self.done_to:
+            return
+        tick.complete_to = self.done_to = complete_to
+        tick.bars = sum(len(one) for one in bars.values())
+        self.book.include(list(bars))
+        symbols = self.book.symbols
+        worked = self.series.work(symbols, bars, complete_to, now)
+        tick.append(INDICATOR_HISTORY, worked.indicators)
+        tick.replace(INDICATOR_LATEST, _newest(INDICATOR_LATEST, worked.indicators))
+        known = np.array([self.closes.get(name, (0, 0))[0] for name in symbols], np.int64)
+        every = {name: bars.get(name, no_bars()) for name in symbols}
+        market = market_of(symbols, every, known, complete_to)
+        traded = self.book.advance(market, worked.signals, weights)
+        closes = last_closes(market).tolist()
+        for name, close in zip(symbols, closes, strict=True):
+            if name in bars:
+                self.closes[name] = (close, int(bars[name].ts[-1]))
+        reports = self._write_trading(tick, traded)
+        self._apply_fills(tick, reports, complete_to, now)
+
+    def _write_trading(self, tick: Tick, traded: Sequence[tuple[Account, Taken]]) -> pa.Table:
+        """Write signals, and what each account made of them; give the fills, with strategyId."""
+        reports = []
+        for at, (account, taken) in enumerate(traded):
+            tables = trace_rows(account, taken, {} if at else self._strategies, None)
+            if not at:
+                signals = tables[STRATEGY_SIGNAL_HISTORY.name].rows
+                tick.append(STRATEGY_SIGNAL_HISTORY, signals)
+                newest = signals.rename_columns(
+                    ["lastUpdated" if name == "signalTs" else name for name in signals.column_names]
+                )
+                tick.replace(STRATEGY_SIGNAL_LATEST, _newest(STRATEGY_SIGNAL_LATEST, newest))
+            for table in (
+                ACCEPTED_TRADE_SIGNAL_HISTORY,
+                REJECTED_TRADE_SIGNAL_HISTORY,
+                ORDER_EVENT_HISTORY,
+                EXEC_REPORT_HISTORY,
+            ):
+                tick.append(table, tables[table.name].rows)
+            rejected = tables[REJECTED_TRADE_SIGNAL_HISTORY.name].rows
+            codes = pc.value_counts(rejected.column("code")).to_pylist()
+            tick.rejected[account.name] = {one["values"]: one["counts"] for one in codes}
+            tick.accepted[account.name] = tables[ACCEPTED_TRADE_SIGNAL_HISTORY.name].rows.num_rows
+            tick.append(RISK_ALERTS_HISTORY, _breach_alerts(account, taken))
+            filled = tables[EXEC_REPORT_HISTORY.name]
+            owner = coded_texts(account.strategies, filled.strategy)
+            reports.append(filled.rows.append_column("strategyId", owner))
+        # In order of time, or one account's would make the other's late.
+        return pa.concat_tables(reports).sort_by("ts")
+
+    def _apply_fills(self, tick: Tick, reports: pa.Table, complete_to: int, now: int) -> None:
+        """Let the TradingEngine apply what the brokers filled; mark what is open."""
+        batch = ReportBatch(reports, "simulated broker")
+        outcomes = [
+            self._trading.step(self.fills, batch, Orders(), now=now),
+            self._trading.complete(self.fills, complete_to),
+        ]
+        for outcome in outcomes:
+            paper = pc.starts_with(outcome.matches.column("accountId"), PREFIX)
+            tick.append(TRADE_MATCH_HISTORY, outcome.matches.filter(pc.invert(paper)))
+            papers = paper_matches(outcome.matches.filter(paper))
+            tick.append(PAPER_TRADE_MATCH_HISTORY, papers)
+            tick.append(RISK_ALERTS_HISTORY, outcome.alerts)
+            tick.append(QUARANTINE_HISTORY, outcome.quarantine)
+            tick.fills += outcome.counts
+        changes = self._trading.changes(self.fills)
+        if self._settings.engine.outputs == "full":
+            for name, change in changes.items():
+                tick.replace(TABLES[name], change.upserts, change.deletes)
+            if self._settings.monitoring.export != "metrics":
+                flat = changes["open_positions_rollup"].deletes
+                tick.replace(UNREALIZED_PNL_LATEST, mark(self.fills, self.closes), flat)
+
+    def _late_alerts(self, late: pa.Table) -> pa.Table:
+        """Say of each late bar that nothing is computed again."""
+        times = late.column("ts")
+        words = pc.binary_join_element_wise(
+            "bar of ",
+            late.column("symbol").cast(pa.string()),
+            " at ",
+            pc.strftime(times, "%Y-%m-%dT%H:%MZ"),
+            " came after the watermark; it is stored, and nothing is computed again",
+            "",
+        )
+        return _alerts(self._account, "LATE_BAR", words, times)
+
+
+_PRICES = arrow_schema(PRICE_1M_HISTORY)
+
+
+def _alerts(account: str, code: str, words: pa.ChunkedArray, times: pa.ChunkedArray) -> pa.Table:
+    columns = {
+        "accountId": same_text(account, len(words)),
+        "code": same_text(code, len(words)),
+        "message": words,
+        "ts": times,
+    }
+    return pa.table(columns, schema=arrow_schema(RISK_ALERTS_HISTORY))
+
+
+def _breach_alerts(account: Account, taken: Taken) -> pa.Table:
+    """Say which fills took an account past its limit on open symbols."""
+    breaches = taken.outcome.breaches
+    words = pc.binary_join_element_wise(
+        "a fill of ",
+        coded_texts(account.symbols, breaches["symbol"]),
+        " came after its place had been given away: more symbols are open than the limit",
+        "",
+    )
+    times = time_array(breaches["ts"])
+    return _alerts(account.name, "OPEN_LIMIT_BREACHED", words, times)
+
+
+def _newest(table: Table, rows: pa.Table) -> pa.Table:
+    """Give the last row of each key, in the table's schema."""
+    schema = arrow_schema(table)
+    keys = [rows.column(name).combine_chunks() for name in table.primary_key]
+    number = np.zeros(rows.num_rows, np.int64)
+    for column in keys:
+        codes = column.dictionary_encode().indices.to_numpy()
+        number = number * (int(codes.max(initial=0)) + 1) + codes
+    _, last = np.unique(number[::-1], return_index=True)
+    places = np.sort(rows.num_rows - 1 - last)
+    return rows.select(schema.names).take(pa.array(places)).cast(schema)
