@@ -11,7 +11,9 @@ hold differently:
 | BOOL | INTEGER 0 or 1 |
 
 A history table keeps SQLite's own rowid (the order of appending) and a unique index where
-the contract promises uniqueness; a latest table is stored by its primary key.
+the contract promises uniqueness; a latest table is stored by its primary key. Where changes
+are read in order, the row of a history table begins with its offset, and a latest table has
+its changelog beside it.
 """
 
 from streaming.contracts.columns import Column, Type
@@ -30,19 +32,23 @@ _TYPES = {
 }
 
 
-def sqlite_ddl(table: Table) -> str:
-    """Give the statements that create a table and its index where they are not there yet."""
-    lines = [(_column(column), column.description) for column in table.columns]
+OFFSET = "offset"
+OP = "op"
+OPS = ("+I", "-U", "+U", "-D")
+"""What a change does: inserts, takes the old row away, puts the new one there, deletes."""
+
+
+def sqlite_ddl(table: Table, *, offsets: bool = False) -> str:
+    """Give the statements that create a table and its index where they are not there yet.
+
+    With `offsets` a history table has its offset as first column: a rowid with a name, which
+    no VACUUM changes.
+    """
+    lines = [(_OFFSET, "place in the log")] if offsets and not table.primary_key else []
+    lines += [(_column(column), column.description) for column in table.columns]
     if table.primary_key:
         lines.append((f"PRIMARY KEY ({_list(table.primary_key)})", ""))
-    lines += [(f"CHECK ({rule.sql(double_quotes)})", "") for rule in table.rules]
-    last = len(lines) - 1
-    body = "\n".join(
-        f"  {line}{'' if i == last else ','}" + (f" -- {note}" if note else "")
-        for i, (line, note) in enumerate(lines)
-    )
-    how = "STRICT, WITHOUT ROWID" if table.primary_key else "STRICT"
-    statement = f"CREATE TABLE IF NOT EXISTS {double_quotes(table.name)} (\n{body}\n) {how};\n"
+    statement = _create(table.name, table, lines)
     if table.unique:
         index = double_quotes(f"{table.name}_unique")
         where = f" WHERE {double_quotes(table.unique_where)}" if table.unique_where else ""
@@ -51,6 +57,37 @@ def sqlite_ddl(table: Table) -> str:
             f"  ON {double_quotes(table.name)} ({_list(table.unique)}){where};\n"
         )
     return statement
+
+
+def changes_name(table: Table) -> str:
+    """Name the changelog of a latest table."""
+    return f"{table.name}_changes"
+
+
+def sqlite_changes_ddl(table: Table) -> str:
+    """Give the statement that creates a latest table's changelog: offset, op, whole rows."""
+    ops = ", ".join(map(literal, OPS))
+    lines = [
+        (_OFFSET, "place in the changelog"),
+        (f"{double_quotes(OP)} TEXT NOT NULL CHECK ({double_quotes(OP)} IN ({ops}))", "change"),
+    ]
+    lines += [(_column(column), column.description) for column in table.columns]
+    return _create(changes_name(table), table, lines, with_key=False)
+
+
+_OFFSET = f"{double_quotes(OFFSET)} INTEGER PRIMARY KEY"
+
+
+def _create(name: str, table: Table, lines: list[tuple[str, str]], *, with_key: bool = True) -> str:
+    """Write a CREATE TABLE from (definition, note) lines and the table's row rules."""
+    lines = lines + [(f"CHECK ({rule.sql(double_quotes)})", "") for rule in table.rules]
+    last = len(lines) - 1
+    body = "\n".join(
+        f"  {line}{'' if i == last else ','}" + (f" -- {note}" if note else "")
+        for i, (line, note) in enumerate(lines)
+    )
+    how = "STRICT, WITHOUT ROWID" if table.primary_key and with_key else "STRICT"
+    return f"CREATE TABLE IF NOT EXISTS {double_quotes(name)} (\n{body}\n) {how};\n"
 
 
 def _list(names: tuple[str, ...]) -> str:
