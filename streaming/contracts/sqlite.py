@@ -48,7 +48,9 @@ def sqlite_ddl(table: Table, *, offsets: bool = False) -> str:
     lines += [(_column(column), column.description) for column in table.columns]
     if table.primary_key:
         lines.append((f"PRIMARY KEY ({_list(table.primary_key)})", ""))
-    statement = _create(table.name, table, lines)
+    lines += [(f"CHECK ({rule.sql(double_quotes)})", "") for rule in table.rules]
+    how = "STRICT, WITHOUT ROWID" if table.primary_key else "STRICT"
+    statement = _create(table.name, lines, how)
     if table.unique:
         index = double_quotes(f"{table.name}_unique")
         where = f" WHERE {double_quotes(table.unique_where)}" if table.unique_where else ""
@@ -65,28 +67,30 @@ def changes_name(table: Table) -> str:
 
 
 def sqlite_changes_ddl(table: Table) -> str:
-    """Give the statement that creates a latest table's changelog: offset, op, whole rows."""
+    """Give the statement that creates a latest table's changelog: offset, op, whole rows.
+
+    Its rows were rows of the latest table, whose CHECKs they have passed: to check them once
+    more would double the cost of writing them.
+    """
     ops = ", ".join(map(literal, OPS))
     lines = [
         (_OFFSET, "place in the changelog"),
         (f"{double_quotes(OP)} TEXT NOT NULL CHECK ({double_quotes(OP)} IN ({ops}))", "change"),
     ]
-    lines += [(_column(column), column.description) for column in table.columns]
-    return _create(changes_name(table), table, lines, with_key=False)
+    lines += [(_column(column, checked=False), column.description) for column in table.columns]
+    return _create(changes_name(table), lines, "STRICT")
 
 
 _OFFSET = f"{double_quotes(OFFSET)} INTEGER PRIMARY KEY"
 
 
-def _create(name: str, table: Table, lines: list[tuple[str, str]], *, with_key: bool = True) -> str:
-    """Write a CREATE TABLE from (definition, note) lines and the table's row rules."""
-    lines = lines + [(f"CHECK ({rule.sql(double_quotes)})", "") for rule in table.rules]
+def _create(name: str, lines: list[tuple[str, str]], how: str) -> str:
+    """Write a CREATE TABLE from (definition, note) lines."""
     last = len(lines) - 1
     body = "\n".join(
         f"  {line}{'' if i == last else ','}" + (f" -- {note}" if note else "")
         for i, (line, note) in enumerate(lines)
     )
-    how = "STRICT, WITHOUT ROWID" if table.primary_key and with_key else "STRICT"
     return f"CREATE TABLE IF NOT EXISTS {double_quotes(name)} (\n{body}\n) {how};\n"
 
 
@@ -94,9 +98,9 @@ def _list(names: tuple[str, ...]) -> str:
     return ", ".join(map(double_quotes, names))
 
 
-def _column(column: Column) -> str:
+def _column(column: Column, *, checked: bool = True) -> str:
     name = double_quotes(column.name)
-    checks = _checks(column, name)
+    checks = _checks(column, name) if checked else []
     parts = [name, _TYPES[column.type]]
     if not column.nullable:
         parts.append("NOT NULL")

@@ -76,7 +76,7 @@ def _stored(column: Column, cells: ArrayOrChunks) -> list[Any]:
     null = np.asarray(cells.is_null()) if cells.null_count else None
     values: Any
     if column.type is Type.TEXT:
-        texts: list[Any] = cells.to_numpy(zero_copy_only=False).tolist() if len(cells) else []
+        texts: list[Any] = _numpy(cells).tolist()
         return texts
     if column.type is Type.MONEY:
         values = money_values(cells, null=0)
@@ -84,10 +84,13 @@ def _stored(column: Column, cells: ArrayOrChunks) -> list[Any]:
         values = time_values(cells, null=0)
     elif column.type is Type.DOUBLE:
         # Adding nothing makes 0.0 of -0.0, as SQLite would on its way to the file.
-        values = np.asarray(cells.fill_null(np.nan)) + 0.0
-        if np.isinf(values).any():
-            raise ContractError(f"row {int(np.flatnonzero(np.isinf(values))[0])} is not finite")
-        null = np.isnan(values)
+        values = _numpy(cells) + 0.0
+        finite = np.isfinite(values)
+        if not finite.all():
+            null = np.isnan(values)
+            infinite = ~(finite | null)
+            if infinite.any():
+                raise ContractError(f"row {int(np.flatnonzero(infinite)[0])} is not finite")
     else:
         values = np.asarray(cells.cast(pa.int64()).fill_null(0))
     stored: list[Any] = values.tolist()
@@ -95,6 +98,15 @@ def _stored(column: Column, cells: ArrayOrChunks) -> list[Any]:
         for place in np.flatnonzero(null).tolist():
             stored[place] = None
     return stored
+
+
+def _numpy(cells: ArrayOrChunks) -> Any:
+    """Give texts as objects, doubles with NaN for no value."""
+    if isinstance(cells, pa.ChunkedArray):
+        if cells.num_chunks != 1:
+            return cells.to_numpy()
+        cells = cells.chunk(0)
+    return cells.to_numpy(zero_copy_only=False)
 
 
 def arrow_of(table: Table, columns: Sequence[Sequence[Any]]) -> list[Array]:

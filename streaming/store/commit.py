@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import count
 from operator import length_hint
 from typing import Any, Literal
 
@@ -181,20 +180,20 @@ def _insert(
         table,
         f"INSERT INTO {double_quotes(into)} ({names}, {column_list(table)}) VALUES (?{holes})",
         zip(offsets, *columns, strict=True),
-        lambda: rows - length_hint(offsets) - 1,
+        lambda: f"row {rows - length_hint(offsets) - 1}",
     )
     return rows
 
 
 def _execute_many(
-    db: apsw.Connection, table: Table, statement: str, rows: Any, place: Callable[[], int]
+    db: apsw.Connection, table: Table, statement: str, rows: Any, place: Callable[[], str]
 ) -> None:
-    """Run a statement for every row; `place` tells which row was the last one tried."""
+    """Run a statement for every row; `place` names the row that was tried last."""
     try:
         db.executemany(statement, rows)
     except apsw.ConstraintError as error:
         raise ContractError(
-            f"table {table.name}: row {place()} breaks the contract: {error}. Nothing of the "
+            f"table {table.name}: {place()} breaks the contract: {error}. Nothing of the "
             "commit was written."
         ) from error
 
@@ -202,12 +201,12 @@ def _execute_many(
 def _edit(db: apsw.Connection, at: At, table: Table, edits: list[Edit], first: int) -> int:
     """Change a latest table and write its changelog; give how many changes that were."""
     width = len(table.primary_key)
-    name, key = double_quotes(table.name), _where(table)
+    name, where = double_quotes(table.name), _where(table)
     keys = {row[:width]: None for _, rows in edits for row in rows}
     at(f"read {table.name}")
     before: dict[Row, Row] = {}
     found = db.executemany(
-        f"SELECT {column_list(table)} FROM {name} WHERE {key}",
+        f"SELECT {column_list(table)} FROM {name} WHERE {where}",
         keys,
     )
     for row in found:
@@ -215,24 +214,25 @@ def _edit(db: apsw.Connection, at: At, table: Table, edits: list[Edit], first: i
     ops, changed, after = changes_of(width, before, edits)
     if not ops:
         return 0
-    at(f"write {log_name(table)}")
-    _insert(db, table, log_name(table), first, [ops, *zip(*changed, strict=True)])
-    gone = [key for key in before if key not in after]
-    if gone:
-        at(f"delete {table.name}")
-        db.executemany(f"DELETE FROM {name} WHERE {key}", gone)
-    new = [row for key, row in after.items() if before.get(key) != row]
+    # Also a row that does not outlast the commit is put into the table, whose CHECKs it must pass.
+    new = [row for op, row in zip(ops, changed, strict=True) if op in ("+I", "+U")]
     if new:
         at(f"upsert {table.name}")
-        tried = count()
         holes = ", ".join("?" * len(table.columns))
+        tried = iter(new)
         _execute_many(
             db,
             table,
             f"INSERT OR REPLACE INTO {name} ({column_list(table)}) VALUES ({holes})",
-            (row for row in new if next(tried) >= 0),
-            lambda: next(tried) - 1,
+            tried,
+            lambda: f"the row of key {new[len(new) - length_hint(tried) - 1][:width]}",
         )
+    gone = [key for key in keys if key not in after]
+    if gone:
+        at(f"delete {table.name}")
+        db.executemany(f"DELETE FROM {name} WHERE {where}", gone)
+    at(f"write {log_name(table)}")
+    _insert(db, table, log_name(table), first, [ops, *zip(*changed, strict=True)])
     return len(ops)
 
 
