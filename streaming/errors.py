@@ -47,3 +47,50 @@ class StateError(TradingError):
 
 class MoneyError(TradingError):
     """An amount does not fit DECIMAL(18,8)."""
+
+
+class StoreError(TradingError):
+    """The table store cannot be read or written: missing, locked, refused, of another make."""
+
+
+class LeaseHeldError(StoreError):
+    """Another living process holds the store's lease.
+
+    Attributes
+    ----------
+    holder : str
+        The name it gave itself.
+    seconds : float
+        How long its lease still holds.
+    """
+
+    def __init__(self, message: str, holder: str, seconds: float) -> None:
+        super().__init__(message)
+        self.holder = holder
+        self.seconds = seconds
+
+
+class FencedError(StoreError):
+    """The lease went to another process: this one may write no more, and must end."""
+
+
+class StoreFullError(StoreError):
+    """The disk is full: nothing of the commit was written, and it may be done again."""
+
+
+class StoreDamagedError(StoreError):
+    """The store's file is damaged or foreign."""
+
+
+class PrunedError(StoreError):
+    """The offset asked for has been pruned.
+
+    Attributes
+    ----------
+    first : int
+        The first offset of that table that is there.
+    """
+
+    def __init__(self, message: str, first: int) -> None:
+        super().__init__(message)
+        self.first = first

@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "settings_sources": {"errors"},
     "jobs": {"contracts", "errors", "rules", "instruments"},
     "lake": {"contracts", "errors", "jobs", "rules"},
+    "store": {"contracts", "errors"},
     "feeds": {"contracts", "errors", "jobs", "lake", "rules", "instruments"},
     "analytics": {"contracts", "errors", "feeds", "lake", "rules"},
     "runtimes": {

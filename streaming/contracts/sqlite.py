@@ -11,7 +11,9 @@ hold differently:
 | BOOL | INTEGER 0 or 1 |
 
 A history table keeps SQLite's own rowid (the order of appending) and a unique index where
-the contract promises uniqueness; a latest table is stored by its primary key.
+the contract promises uniqueness; a latest table is stored by its primary key. Where changes
+are read in order, the row of a history table begins with its offset, and a latest table has
+its changelog beside it.
 """
 
 from streaming.contracts.columns import Column, Type
@@ -30,19 +32,25 @@ _TYPES = {
 }
 
 
-def sqlite_ddl(table: Table) -> str:
-    """Give the statements that create a table and its index where they are not there yet."""
-    lines = [(_column(column), column.description) for column in table.columns]
+OFFSET = "offset"
+OP = "op"
+OPS = ("+I", "-U", "+U", "-D")
+"""What a change does: inserts, takes the old row away, puts the new one there, deletes."""
+
+
+def sqlite_ddl(table: Table, *, offsets: bool = False) -> str:
+    """Give the statements that create a table and its index where they are not there yet.
+
+    With `offsets` a history table has its offset as first column: a rowid with a name, which
+    no VACUUM changes.
+    """
+    lines = [(_OFFSET, "place in the log")] if offsets and not table.primary_key else []
+    lines += [(_column(column), column.description) for column in table.columns]
     if table.primary_key:
         lines.append((f"PRIMARY KEY ({_list(table.primary_key)})", ""))
     lines += [(f"CHECK ({rule.sql(double_quotes)})", "") for rule in table.rules]
-    last = len(lines) - 1
-    body = "\n".join(
-        f"  {line}{'' if i == last else ','}" + (f" -- {note}" if note else "")
-        for i, (line, note) in enumerate(lines)
-    )
     how = "STRICT, WITHOUT ROWID" if table.primary_key else "STRICT"
-    statement = f"CREATE TABLE IF NOT EXISTS {double_quotes(table.name)} (\n{body}\n) {how};\n"
+    statement = _create(table.name, lines, how)
     if table.unique:
         index = double_quotes(f"{table.name}_unique")
         where = f" WHERE {double_quotes(table.unique_where)}" if table.unique_where else ""
@@ -53,13 +61,46 @@ def sqlite_ddl(table: Table) -> str:
     return statement
 
 
+def changes_name(table: Table) -> str:
+    """Name the changelog of a latest table."""
+    return f"{table.name}_changes"
+
+
+def sqlite_changes_ddl(table: Table) -> str:
+    """Give the statement that creates a latest table's changelog: offset, op, whole rows.
+
+    Its rows were rows of the latest table, whose CHECKs they have passed: to check them once
+    more would double the cost of writing them.
+    """
+    ops = ", ".join(map(literal, OPS))
+    lines = [
+        (_OFFSET, "place in the changelog"),
+        (f"{double_quotes(OP)} TEXT NOT NULL CHECK ({double_quotes(OP)} IN ({ops}))", "change"),
+    ]
+    lines += [(_column(column, checked=False), column.description) for column in table.columns]
+    return _create(changes_name(table), lines, "STRICT")
+
+
+_OFFSET = f"{double_quotes(OFFSET)} INTEGER PRIMARY KEY"
+
+
+def _create(name: str, lines: list[tuple[str, str]], how: str) -> str:
+    """Write a CREATE TABLE from (definition, note) lines."""
+    last = len(lines) - 1
+    body = "\n".join(
+        f"  {line}{'' if i == last else ','}" + (f" -- {note}" if note else "")
+        for i, (line, note) in enumerate(lines)
+    )
+    return f"CREATE TABLE IF NOT EXISTS {double_quotes(name)} (\n{body}\n) {how};\n"
+
+
 def _list(names: tuple[str, ...]) -> str:
     return ", ".join(map(double_quotes, names))
 
 
-def _column(column: Column) -> str:
+def _column(column: Column, *, checked: bool = True) -> str:
     name = double_quotes(column.name)
-    checks = _checks(column, name)
+    checks = _checks(column, name) if checked else []
     parts = [name, _TYPES[column.type]]
     if not column.nullable:
         parts.append("NOT NULL")

@@ -1,0 +1,36 @@
+"""The table store of the live engine: tables, job state and read positions in one atomic commit.
+
+One SQLite file in WAL mode. `TableStore` is its only writer, `StoreReader` reads it from any
+process, `StorePruner` lets a process without the lease say what it has read and drop what is
+old. Nothing else opens the file: see `connection`.
+
+Every change has an id for ever, its table and offset: the same input gives the same ids, also
+when a commit is done again after a crash.
+"""
+
+from streaming.store.commit import Change, Commit, Committed, append, delete, upsert
+from streaming.store.lease import Clock, Lease, Process
+from streaming.store.prune import Pruned, StorePruner
+from streaming.store.reader import StoreReader
+from streaming.store.store import TableStore
+from streaming.store.view import Changes, Offsets, Ticks, View
+
+__all__ = [
+    "Change",
+    "Changes",
+    "Clock",
+    "Commit",
+    "Committed",
+    "Lease",
+    "Offsets",
+    "Process",
+    "Pruned",
+    "StorePruner",
+    "StoreReader",
+    "TableStore",
+    "Ticks",
+    "View",
+    "append",
+    "delete",
+    "upsert",
+]
