@@ -5,9 +5,10 @@ import pyarrow as pa
 import pytest
 from runtimes.markets import month_market
 
+from streaming.feeds.feed import Arrival
 from streaming.jobs.price_rows import no_rows, rows_of_bars, table_of_rows
 from streaming.jobs.strategies import make
-from streaming.runtimes.live.engine import Arrival, LiveEngine, LivePlan, Tick
+from streaming.runtimes.live.engine import LiveEngine, LivePlan, Tick
 from streaming.settings import Settings
 
 NAMES = ("bollinger_reversion", "ema_cross", "roc_momentum")
@@ -75,7 +76,8 @@ def latest(made):
     """What the latest tables hold after ticks: rows by key, by table."""
     tables = {}
     for tick in made:
-        for kind, table, rows in tick.changes:
+        for change in tick.changes:
+            kind, table, rows = change.kind, change.table, change.rows
             if kind == "append":
                 continue
             held = tables.setdefault(table.name, {})

@@ -7,12 +7,10 @@ Results do not depend on how the input was cut into ticks, but for `calcTs`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from streaming.contracts import (
     ACCEPTED_TRADE_SIGNAL_HISTORY,
@@ -34,6 +32,7 @@ from streaming.contracts import (
     arrow_schema,
 )
 from streaming.contracts.arrow import coded_texts, same_text, time_array
+from streaming.feeds.feed import Arrival
 from streaming.instruments import Instruments
 from streaming.jobs.allocator import Taken, last_closes, market_of
 from streaming.jobs.allocator_rows import trace_rows
@@ -52,6 +51,7 @@ from streaming.runtimes.backtest.definition import account_rules
 from streaming.runtimes.live.book import AccountBook
 from streaming.runtimes.live.series import Series
 from streaming.settings import Settings
+from streaming.store import Change, append, delete, upsert
 
 _SECOND_US = 1_000_000
 
@@ -76,26 +76,6 @@ class LivePlan:
     account: str = "live"
 
 
-class Arrival(NamedTuple):
-    """Bars as they came from a source: n rows, in order of arrival.
-
-    `rows` has the columns of `price_1m_history`, of any type that can be read; `source` is a
-    file or feed, and `number` int64[n] the rows' numbers in it.
-    """
-
-    rows: pa.Table
-    source: str
-    number: NDArray[np.int64]
-
-
-class Change(NamedTuple):
-    """Rows to append to a history table, to upsert into a latest one, or keys to delete."""
-
-    kind: str
-    table: Table
-    rows: pa.Table
-
-
 @dataclass
 class Tick:
     """What a tick gave.
@@ -106,8 +86,10 @@ class Tick:
         In the order in which they are to be applied.
     complete_to : int
         Microseconds UTC up to which everything is decided; NO_TIME - 1 before the first bar.
-    bars, duplicates, late, quarantined : int
-        Bars used, and what became of the others.
+    bars, duplicates, quarantined : int
+        Bars used, and what became of others.
+    late_bars : list
+        (symbol, ts) of those that came too late.
     accepted, rejected : dict
         Signals by account; rejections by code.
     fills : Counts
@@ -118,7 +100,7 @@ class Tick:
     complete_to: int = NO_TIME - 1
     bars: int = 0
     duplicates: int = 0
-    late: int = 0
+    late_bars: list[tuple[str, int]] = field(default_factory=list)
     quarantined: int = 0
     accepted: dict[str, int] = field(default_factory=dict)
     rejected: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -127,14 +109,14 @@ class Tick:
     def append(self, table: Table, rows: pa.Table) -> None:
         """Add rows to a history table; none are no change."""
         if rows.num_rows:
-            self.changes.append(Change("append", table, rows))
+            self.changes.append(append(table, rows))
 
     def replace(self, table: Table, rows: pa.Table, gone: pa.Table | None = None) -> None:
         """Delete keys from a latest table, and upsert rows; none are no change."""
         if gone is not None and gone.num_rows:
-            self.changes.append(Change("delete", table, gone))
+            self.changes.append(delete(table, gone))
         if rows.num_rows:
-            self.changes.append(Change("upsert", table, rows))
+            self.changes.append(upsert(table, rows))
 
 
 class LiveEngine:
@@ -150,6 +132,10 @@ class LiveEngine:
         By symbol, the last close (x 1e8) and its time (microseconds UTC).
     done_to : int
         Microseconds UTC: everything up to it is decided.
+    trading : TradingEngine
+        Applies fills; `fill_settings` is what its state is made with.
+    definition : dict
+        What a store that this engine has begun must be gone on with, as JSON values.
     """
 
     def __init__(self, plan: LivePlan) -> None:
@@ -159,15 +145,20 @@ class LiveEngine:
         self._account = plan.account
         strategies = tuple(sorted(plan.strategies, key=lambda one: one.id))
         self._strategies = {one.id: one for one in strategies}
-        self._trading = TradingEngine(plan.instruments)
+        self.trading = TradingEngine(plan.instruments)
         self.prices = PriceIntake(settings.wm.prices.lateness_sec * _SECOND_US)
         self.series = Series(strategies)
         self.book = AccountBook(
             plan.account, list(self._strategies), account_rules(settings), plan.instruments
         )
-        self.fills = EngineState(settings.wm.engine.lateness_sec, settings.dedupe.ttl_days)
+        self.fill_settings = (settings.wm.engine.lateness_sec, settings.dedupe.ttl_days)
+        self.fills = EngineState(*self.fill_settings)
         self.closes: dict[str, tuple[int, int]] = {}
         self.done_to = NO_TIME - 1
+        self.definition = {
+            "account": plan.account,
+            "strategies": {one.id: one.params_hash for one in strategies},
+        }
 
     def receive(self, tick: Tick, came: Arrival, now: int, held: Held) -> None:
         """Take bars as they came, in order of arrival.
@@ -190,7 +181,9 @@ class LiveEngine:
         tick.append(QUARANTINE_HISTORY, refused)
         tick.append(RISK_ALERTS_HISTORY, self._late_alerts(table_of_rows(received.late)))
         tick.duplicates += received.duplicates
-        tick.late += len(received.late)
+        late = received.late
+        names = (late.symbols[code] for code in late.symbol.tolist())
+        tick.late_bars += list(zip(names, late.ts.tolist(), strict=True))
         tick.quarantined += refused.num_rows
 
     def advance(self, tick: Tick, now: int, weights: WeightSchedule | None = None) -> None:
@@ -261,8 +254,8 @@ class LiveEngine:
         """Let the TradingEngine apply what the brokers filled; mark what is open."""
         batch = ReportBatch(reports, "simulated broker")
         outcomes = [
-            self._trading.step(self.fills, batch, Orders(), now=now),
-            self._trading.complete(self.fills, complete_to),
+            self.trading.step(self.fills, batch, Orders(), now=now),
+            self.trading.complete(self.fills, complete_to),
         ]
         for outcome in outcomes:
             paper = pc.starts_with(outcome.matches.column("accountId"), PREFIX)
@@ -272,7 +265,7 @@ class LiveEngine:
             tick.append(RISK_ALERTS_HISTORY, outcome.alerts)
             tick.append(QUARANTINE_HISTORY, outcome.quarantine)
             tick.fills += outcome.counts
-        changes = self._trading.changes(self.fills)
+        changes = self.trading.changes(self.fills)
         if self._settings.engine.outputs == "full":
             for name, change in changes.items():
                 tick.replace(TABLES[name], change.upserts, change.deletes)

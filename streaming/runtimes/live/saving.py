@@ -1,0 +1,190 @@
+"""What the engine saves with each commit, and how it comes back after a stop.
+
+Accounts are small and are saved every time. The state of a symbol's series, and that of the
+TradingEngine with all the fills it remembers, are not: each is saved now and then, and comes
+back by working once more through the bars and fills that the store has had since. Results do
+not depend on how the input is cut, so what comes back is what was lost.
+"""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from streaming.contracts import (
+    ACCEPTED_TRADE_SIGNAL_HISTORY,
+    EXEC_REPORT_HISTORY,
+    PRICE_1M_HISTORY,
+)
+from streaming.errors import StateError
+from streaming.jobs.price_intake import bars_by_symbol
+from streaming.jobs.price_rows import PriceRows, rows_of_table
+from streaming.jobs.trading_engine import EngineState, Orders, ReportBatch, TradingEngine
+from streaming.rules.bars import MINUTE_US, no_bars
+from streaming.rules.intake import NO_TIME
+from streaming.rules.state import pack, unpack
+from streaming.runtimes.live.engine import LiveEngine, Tick
+from streaming.store import View
+
+EVERY_MINUTES = 15
+"""How much event time at most has to be worked through again."""
+
+_KIND, _VERSION = "live engine", 1
+_FACTS, _FILLS = "engine", "fills"
+_ACCOUNT, _SYMBOL = "account:", "symbol:"
+
+
+class Saver:
+    """Says what is to be saved with each commit.
+
+    Attributes
+    ----------
+    late : list
+        (symbol, ts) of late bars since the oldest state saved: they were never worked on.
+    """
+
+    def __init__(self) -> None:
+        self._saved_to: dict[str, int] = {}
+        self._fills_to = NO_TIME
+        self.late: list[tuple[str, int]] = []
+
+    def states(self, engine: LiveEngine, tick: Tick, next_fill: int) -> dict[str, bytes]:
+        """Give the states to save with a tick, by name.
+
+        Parameters
+        ----------
+        next_fill
+            The offset that the next row of `exec_report_history` gets after this commit.
+        """
+        self.late += tick.late_bars
+        done = engine.done_to
+        names = [name for name in engine.series.states if self._due(name, done)]
+        states = {_SYMBOL + name: one for name, one in engine.series.to_bytes(names).items()}
+        self._saved_to |= dict.fromkeys(names, done)
+        if self._aged(self._fills_to, done):
+            self._fills_to = done
+            data = np.frombuffer(engine.fills.to_bytes(), np.uint8)
+            states[_FILLS] = pack(_KIND, _VERSION, {"fills": data}, next=next_fill)
+        states |= {_ACCOUNT + name: one for name, one in engine.book.to_bytes().items()}
+        states[_FACTS] = self._facts(engine)
+        return states
+
+    def _due(self, name: str, done: int) -> bool:
+        saved = self._saved_to.get(name)
+        if saved is None or self._aged(saved, done):
+            return True
+        # Each at a minute of its own, or all would be saved at once.
+        turn = sum(name.encode()) % EVERY_MINUTES
+        return saved < done and done // MINUTE_US % EVERY_MINUTES == turn
+
+    @staticmethod
+    def _aged(saved: int, done: int) -> bool:
+        return done - saved >= EVERY_MINUTES * MINUTE_US
+
+    def _facts(self, engine: LiveEngine) -> bytes:
+        oldest = min(self._saved_to.values(), default=NO_TIME)
+        self.late = [one for one in self.late if one[1] > oldest]
+        return pack(
+            _KIND,
+            _VERSION,
+            {},
+            definition=engine.definition,
+            done=engine.done_to,
+            watermark=engine.prices.watermark,
+            symbols=engine.book.symbols,
+            closes={name: list(one) for name, one in sorted(engine.closes.items())},
+            late=self.late,
+            saved=dict(sorted(self._saved_to.items())),
+        )
+
+    def restore(self, engine: LiveEngine, view: View, trading: TradingEngine, now: int) -> bool:
+        """Bring an engine to where the store is; False where the store has no state yet.
+
+        Parameters
+        ----------
+        engine
+            Fresh.
+        trading
+            Applies the fills since the TradingEngine's state was saved.
+        now
+            The wall clock, microseconds UTC.
+
+        Raises
+        ------
+        StateError
+            If the store was written by another definition (account, strategies, parameters).
+        """
+        data = view.state(_FACTS)
+        if data is None:
+            return False
+        _, facts = unpack(_KIND, _VERSION, data)
+        _check_definition(engine.definition, facts["definition"])
+        engine.done_to = facts["done"]
+        engine.closes = {name: (close, ts) for name, (close, ts) in facts["closes"].items()}
+        engine.prices.watermark = facts["watermark"]
+        self.late = [(name, ts) for name, ts in facts["late"]]
+        self._saved_to = facts["saved"]
+        engine.book.restore(facts["symbols"], _states(view, _ACCOUNT))
+        engine.series.restore(_states(view, _SYMBOL))
+        oldest = min(self._saved_to.values(), default=engine.done_to)
+        rows = rows_of_table(view.rows(PRICE_1M_HISTORY, since=min(oldest, engine.done_to) + 1))
+        rows = rows.take(~self._were_late(rows))
+        engine.prices.waiting = rows.take(rows.ts > engine.done_to)
+        bars = bars_by_symbol(rows.take(rows.ts <= engine.done_to))
+        for name, saved in self._saved_to.items():
+            missed = bars.get(name, no_bars())
+            missed = missed.rows(int(np.searchsorted(missed.ts, saved, side="right")), len(missed))
+            engine.series.warm_up(name, missed, engine.done_to)
+        self._restore_fills(engine, view, trading, now)
+        return True
+
+    def _were_late(self, rows: PriceRows) -> Any:
+        late = set(self.late)
+        return np.array(
+            [
+                (rows.symbols[symbol], ts) in late
+                for symbol, ts in zip(rows.symbol.tolist(), rows.ts.tolist(), strict=True)
+            ],
+            np.bool_,
+        )
+
+    def _restore_fills(
+        self, engine: LiveEngine, view: View, trading: TradingEngine, now: int
+    ) -> None:
+        """Restore the TradingEngine's state, and apply what came after it was saved."""
+        data = view.state(_FILLS)
+        if data is None:
+            return
+        arrays, facts = unpack(_KIND, _VERSION, data)
+        engine.fills = EngineState.from_bytes(arrays["fills"].tobytes(), *engine.fill_settings)
+        self._fills_to = engine.fills.watermark - 1
+        reports = view.rows(EXEC_REPORT_HISTORY, start=facts["next"])
+        if reports.num_rows:
+            owners = [_owner(view, order) for order in reports.column("orderId").to_pylist()]
+            reports = reports.append_column("strategyId", pa.array(owners, pa.string()))
+            batch = ReportBatch(reports.sort_by("ts"), "store")
+            trading.step(engine.fills, batch, Orders(), now=now)
+        trading.complete(engine.fills, engine.done_to)
+        # What changed has been committed.
+        trading.changes(engine.fills)
+
+
+def _owner(view: View, order: str) -> str | None:
+    """Give the strategy of an order; None where the store does not know it."""
+    rows = view.rows(ACCEPTED_TRADE_SIGNAL_HISTORY, equal={"orderId": order}, limit=1)
+    found: list[str] = rows.column("strategyId").to_pylist()
+    return found[0] if found else None
+
+
+def _states(view: View, prefix: str) -> dict[str, bytes]:
+    found = {name: view.state(name) for name in view.states() if name.startswith(prefix)}
+    return {name.removeprefix(prefix): data for name, data in found.items() if data is not None}
+
+
+def _check_definition(mine: dict[str, Any], stored: dict[str, Any]) -> None:
+    for name, value in mine.items():
+        if stored.get(name) != value:
+            raise StateError(
+                f"The store was written with {name} = {stored.get(name)}, and this engine has "
+                f"{value}. Run it with what it was begun with, or begin a new store."
+            )
