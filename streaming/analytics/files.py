@@ -65,7 +65,7 @@ def load_matches(paths: Sequence[Path]) -> Loaded:
     ContractError
         If a file lacks a column of the contract, or has it twice.
     """
-    files = [found for path in paths for found in _match_files(path)]
+    files = [found for path in paths for found in _table_files(path)]
     if len(set(files)) < len(files):
         files = list(dict.fromkeys(files))
     good, refused, origin = _read(TRADE_MATCH_HISTORY, files)
@@ -83,7 +83,7 @@ def load_matches(paths: Sequence[Path]) -> Loaded:
 _LOTS = OPEN_POSITIONS_LOTS.name
 
 
-def _match_files(path: Path) -> list[Path]:
+def _table_files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
     found = next((files for name in _MATCHES if (files := _named(path, name))), _tables_in(path))

@@ -132,8 +132,8 @@ def backtest(
     )
     request = BacktestRequest(
         settings=held,
-        strategies=() if signals else _strategies(strategies, param or []),
-        symbols=_listed(symbols),
+        strategies=() if signals else strategies_of(strategies, param or []),
+        symbols=listed(symbols),
         start=to_micros(start, "--start"),
         end=to_micros(end, "--end"),
         layout=account,
@@ -168,7 +168,8 @@ def backtest(
     say(f"Figures: trading metrics --lake {lake} --run {run.label}")
 
 
-def _listed(text: str | None) -> tuple[str, ...] | None:
+def listed(text: str | None) -> tuple[str, ...] | None:
+    """Give the symbols that a comma-separated option names, sorted."""
     if text is None:
         return None
     names = tuple(sorted({name.strip() for name in text.split(",") if name.strip()}))
@@ -189,8 +190,8 @@ def _roster(text: str) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
-def _strategies(names: str | None, settings: Sequence[str]) -> "tuple[Strategy, ...]":
-    """Make the strategies named, all where none is, with the parameters set."""
+def strategies_of(names: str | None, settings: Sequence[str]) -> "tuple[Strategy, ...]":
+    """Make the strategies named, all where none is, with parameters as STRATEGY.NAME=VALUE."""
     from streaming.errors import SettingsError
     from streaming.jobs.strategies import make, select
 

@@ -1,5 +1,6 @@
 """Replay: the lake's bars as a feed, as fast as they can be taken or at a chosen speed."""
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 
@@ -53,22 +54,24 @@ class LakeReplay(Feed):
         self._symbols = sorted(symbols)
         self._start = start
         self._end = end
+        facts = f"{start} {' '.join(self._symbols)}"
+        self._what = hashlib.blake2b(facts.encode(), digest_size=6).hexdigest()
         self._speed = speed
         self._rows = rows
         self._sleep = sleep
         self._clock = clock
 
     def batches(self, position: str | None) -> Iterator[Batch | None]:
-        """Give the bars after a position: the time, in microseconds, up to which they were given.
+        """Give the bars after a position: the time up to which they were given, and of what.
 
         Raises
         ------
         SourceError
-            If the position is not a time.
+            If the position is of another replay: other symbols, another start.
         LakeError
             If a file of the lake is damaged.
         """
-        after = self._start if position is None else _time(position)
+        after = self._start if position is None else self._time(position)
         began: tuple[float, int] | None = None
         for rows in self._days(after):
             for part in self._cut(rows):
@@ -78,9 +81,9 @@ class LakeReplay(Feed):
                     due = began[0] + (last - began[1]) / _SECOND_US / self._speed
                     self._sleep(max(due - self._clock(), 0.0))
                 arrival = Arrival(table_of_rows(part), self.name, part.number)
-                yield Batch([arrival], last, str(last))
+                yield Batch([arrival], last, f"{last} {self._what}")
         if self._end is not None:
-            yield Batch([], self._end, str(self._end))
+            yield Batch([], self._end, f"{self._end} {self._what}")
 
     def _days(self, after: int | None) -> Iterator[PriceRows]:
         """Give each day's bars, in order of time, then symbol."""
@@ -105,12 +108,11 @@ class LakeReplay(Feed):
                 yield rows.take(slice(begin, end))
                 begin = end
 
-
-def _time(position: str) -> int:
-    try:
-        return int(position)
-    except ValueError as error:
-        raise SourceError(
-            f"replay: the store's position {position!r} is not one of a replay. Was the store "
-            "begun by another feed?"
-        ) from error
+    def _time(self, position: str) -> int:
+        time_text, _, what = position.partition(" ")
+        if what != self._what or not time_text.isdigit():
+            raise SourceError(
+                "The store was begun by a replay of other symbols or with another start. Go on "
+                "with those, or begin a new store."
+            )
+        return int(time_text)

@@ -44,7 +44,7 @@ from streaming.jobs.trading_engine import (
     rollup_table,
 )
 from streaming.jobs.trading_engine.fills import whole
-from streaming.runtimes.match_files import write_together
+from streaming.runtimes.table_files import write_together
 from streaming.settings import Settings
 
 ALWAYS = (TRADE_MATCH_HISTORY, RISK_ALERTS_HISTORY, QUARANTINE_HISTORY)

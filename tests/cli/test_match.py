@@ -20,7 +20,7 @@ from streaming.cli import match as command
 from streaming.contracts import TABLES, arrow_schema
 from streaming.errors import ContractError, LakeError, SettingsError, SourceError, TradingError
 from streaming.feeds import tabular
-from streaming.runtimes import match_files
+from streaming.runtimes import table_files
 
 HEADER = "accountId,orderId,fillId,symbol,side,fillQty,fillPrice,ts,fees,venue,strategyId"
 FILLS = [
@@ -332,7 +332,7 @@ def test_a_stop_while_writing_leaves_what_was_there(tmp_path, fills, monkeypatch
     out = tmp_path / "out"
     trading(fills, "--out", out)
     before = content(out)
-    written = match_files.pq.write_table
+    written = table_files.pq.write_table
     calls = []
 
     def stopped(*args, **options):
@@ -341,7 +341,7 @@ def test_a_stop_while_writing_leaves_what_was_there(tmp_path, fills, monkeypatch
             os.kill(os.getpid(), number)
         written(*args, **options)
 
-    monkeypatch.setattr(match_files.pq, "write_table", stopped)
+    monkeypatch.setattr(table_files.pq, "write_table", stopped)
     other = write(tmp_path / "other.csv", FILLS[:1])
     monkeypatch.setattr(sys, "argv", ["trading", "match", str(other), "--out", str(out)])
     with pytest.raises(SystemExit) as end:

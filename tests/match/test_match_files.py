@@ -15,7 +15,7 @@ from streaming.contracts import (
     arrow_schema,
 )
 from streaming.errors import LakeError
-from streaming.runtimes.match_files import write_together
+from streaming.runtimes.table_files import write_together
 
 KNOWN = (RISK_ALERTS_HISTORY, QUARANTINE_HISTORY, OPEN_POSITIONS_ROLLUP)
 NAMES = [f"{table.name}.parquet" for table in KNOWN]

@@ -5,7 +5,7 @@ complete, and the wall clock; what it gives back is committed at once, together 
 Results do not depend on how the input was cut into ticks, but for `calcTs`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -44,7 +44,7 @@ from streaming.jobs.prices import check_prices
 from streaming.jobs.strategies.base import Strategy
 from streaming.jobs.trading_engine import Counts, EngineState, Orders, ReportBatch, TradingEngine
 from streaming.rules.account import Account
-from streaming.rules.bars import no_bars
+from streaming.rules.bars import Bars, no_bars
 from streaming.rules.intake import NO_TIME
 from streaming.rules.weights import WeightSchedule
 from streaming.runtimes.backtest.definition import account_rules
@@ -185,6 +185,24 @@ class LiveEngine:
         names = (late.symbols[code] for code in late.symbol.tolist())
         tick.late_bars += list(zip(names, late.ts.tolist(), strict=True))
         tick.quarantined += refused.num_rows
+
+    def warm_up(self, bars: Mapping[str, Bars], complete_to: int) -> None:
+        """Let the features see bars from before the start; nothing is traded or written.
+
+        Parameters
+        ----------
+        bars
+            By symbol, ascending, all later than any before.
+        complete_to
+            Microseconds UTC.
+        """
+        self.book.include(list(bars))
+        for name, one in bars.items():
+            if len(one):
+                self.series.warm_up(name, one, complete_to)
+                self.closes[name] = (int(one.close[-1]), int(one.ts[-1]))
+        self.done_to = max(self.done_to, complete_to)
+        self.prices.complete(self.done_to)
 
     def advance(self, tick: Tick, now: int, weights: WeightSchedule | None = None) -> None:
         """Decide everything up to the watermark of the prices.

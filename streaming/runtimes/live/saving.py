@@ -120,7 +120,7 @@ class Saver:
         _, facts = unpack(_KIND, _VERSION, data)
         _check_definition(engine.definition, facts["definition"])
         engine.done_to = facts["done"]
-        engine.closes = {name: (close, ts) for name, (close, ts) in facts["closes"].items()}
+        engine.closes = last_closes(view)
         engine.prices.watermark = facts["watermark"]
         self.late = [(name, ts) for name, ts in facts["late"]]
         self._saved_to = facts["saved"]
@@ -167,6 +167,15 @@ class Saver:
         trading.complete(engine.fills, engine.done_to)
         # What changed has been committed.
         trading.changes(engine.fills)
+
+
+def last_closes(view: View) -> dict[str, tuple[int, int]]:
+    """Give each symbol's last close (x 1e8) and its time (microseconds UTC), as saved."""
+    data = view.state(_FACTS)
+    if data is None:
+        return {}
+    _, facts = unpack(_KIND, _VERSION, data)
+    return {name: (close, ts) for name, (close, ts) in facts["closes"].items()}
 
 
 def _owner(view: View, order: str) -> str | None:

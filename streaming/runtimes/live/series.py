@@ -61,10 +61,8 @@ class Series:
         parts = [arrow_schema(INDICATOR_HISTORY).empty_table()]
         by_symbol = []
         for name in symbols:
-            if name not in self.states:
-                self.states[name] = self._stage.new_state()
             blocks, signals = self._stage.rows_and_signals(
-                self.states[name], bars.get(name, no_bars()), complete_to
+                self._state(name), bars.get(name, no_bars()), complete_to
             )
             by_symbol.append(signals)
             for rows in blocks:
@@ -79,8 +77,8 @@ class Series:
         return Worked(pa.concat_tables(parts), found)
 
     def warm_up(self, name: str, bars: Bars, complete_to: int) -> None:
-        """Take a symbol through bars that were worked on before; nothing comes of it."""
-        self._stage.warm_up(self.states[name], bars, complete_to)
+        """Take a symbol through bars of which nothing is to come."""
+        self._stage.warm_up(self._state(name), bars, complete_to)
 
     def restore(self, states: Mapping[str, bytes]) -> None:
         """Take over what `to_bytes` gave, by symbol."""
@@ -89,3 +87,8 @@ class Series:
     def to_bytes(self, names: Iterable[str]) -> dict[str, bytes]:
         """Give the states of some symbols."""
         return {name: self.states[name].to_bytes() for name in names}
+
+    def _state(self, name: str) -> SymbolState:
+        if name not in self.states:
+            self.states[name] = self._stage.new_state()
+        return self.states[name]

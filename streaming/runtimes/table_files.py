@@ -1,7 +1,7 @@
-"""Tables of one run as Parquet files in a folder, replaced together.
+"""Tables as Parquet files in a folder, replaced together: of one run, or of a store.
 
 All files are first written beside the folder's others, in a hidden subfolder, and flushed.
-Then those of an earlier run move away, and the new ones move in. `trade_match_history.parquet`
+Then those of an earlier run move away, and the new ones move in. The file of the first table
 is the first to go and the last to come: where it is there, all are there, and of one run. A
 failure or a stop puts back what was there; after a kill in the middle of the moves (they take
 a millisecond) some files are missing, but never are files of two runs mixed, and the same
@@ -14,18 +14,21 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from streaming.contracts import Table, Type
+from streaming.contracts import Table, Type, arrow_schema
 from streaming.errors import LakeError
 from streaming.lake import scratch_directory
 
 _STAGING = "match"
 
 
-def write_together(folder: Path, tables: Mapping[Table, pa.Table], known: Sequence[Table]) -> None:
+def write_together(
+    folder: Path, tables: Mapping[Table, pa.Table | Iterator[pa.Table]], known: Sequence[Table]
+) -> None:
     """Write tables, each as `<name>.parquet`, in place of those of an earlier run.
 
     Parameters
@@ -33,7 +36,7 @@ def write_together(folder: Path, tables: Mapping[Table, pa.Table], known: Sequen
     folder
         Made if it is not there.
     tables
-        What to write; equal rows give equal bytes.
+        What to write, whole or piece by piece; equal rows, in equal pieces, give equal bytes.
     known
         Every table that a run may write; files of those that are not in `tables` are removed.
         The first is the one whose file says that all are there.
@@ -74,18 +77,22 @@ def _file(table: Table) -> str:
     return f"{table.name}.parquet"
 
 
-def _write(path: Path, table: Table, rows: pa.Table) -> None:
+def _write(path: Path, table: Table, rows: pa.Table | Iterator[pa.Table]) -> None:
     few = [column.name for column in table.columns if column.one_of or column.name in _FEW]
-    pq.write_table(
-        rows,
-        path,
-        compression="lz4",
-        use_dictionary=few,
-        write_statistics=[c.name for c in table.columns if c.type is not Type.TEXT],
-        store_decimal_as_integer=True,
-        store_schema=False,
-        write_page_checksum=True,
-    )
+    options: dict[str, Any] = {
+        "compression": "lz4",
+        "use_dictionary": few,
+        "write_statistics": [c.name for c in table.columns if c.type is not Type.TEXT],
+        "store_decimal_as_integer": True,
+        "store_schema": False,
+        "write_page_checksum": True,
+    }
+    if isinstance(rows, pa.Table):
+        pq.write_table(rows, path, **options)
+    else:
+        with pq.ParquetWriter(path, arrow_schema(table), **options) as writer:
+            for piece in rows:
+                writer.write_table(piece)
     _flush(path)
 
 

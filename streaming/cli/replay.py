@@ -1,0 +1,111 @@
+"""`trading replay`: the lake's bars through the live engine."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from streaming.cli.backtest import listed, strategies_of
+from streaming.cli.output import JsonFlag, print_json, progress, say
+from streaming.cli.times import to_micros
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("replay")(replay)
+
+
+def replay(
+    lake: Annotated[Path, typer.Option(help="Folder of the lake.")],
+    store: Annotated[Path, typer.Option(help="File of the table store; made if not there.")],
+    symbols: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Symbols.  [default: all]", show_default=False)
+    ] = None,
+    strategies: Annotated[str, typer.Option(metavar="a,b|all", help="Strategies.")] = "all",
+    param: Annotated[
+        list[str] | None,
+        typer.Option(metavar="STRATEGY.NAME=VALUE", help="Set a parameter; may be repeated."),
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option(metavar="T", help="Bars after this time (UTC).")
+    ] = None,
+    end: Annotated[str | None, typer.Option(metavar="T", help="Up to this time (UTC).")] = None,
+    speed: Annotated[
+        str, typer.Option(metavar="max|60|1", help="Seconds of the market in one.")
+    ] = "max",
+    capital: Annotated[
+        str | None, typer.Option(help="Capital of an account.  [default: account.capital]")
+    ] = None,
+    slippage_bps: Annotated[
+        str | None, typer.Option(help="Against the trader.  [default: costs.slippageBps]")
+    ] = None,
+    fee_bps: Annotated[
+        str | None, typer.Option(help="Of the notional.  [default: costs.feeBps]")
+    ] = None,
+    instruments: Annotated[
+        Path | None, typer.Option(help="Instruments file.  [default: instruments.file]")
+    ] = None,
+    settings: Annotated[Path | None, typer.Option(help="Settings file (TOML).")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Play the lake's bars through the live engine with the simulated broker.
+
+    Trades account `live`, and `paper:live` beside it. Everything goes to the table
+    store, tick by tick; run again after any stop, it goes on where it was. Look at it
+    with `trading status`, take it out with `trading export`.
+    """
+    from streaming.feeds.instruments import load_instruments
+    from streaming.lake import Lake
+    from streaming.runtimes.live.engine import LivePlan
+    from streaming.runtimes.live.replay import ReplayRequest
+    from streaming.runtimes.live.replay import replay as play
+    from streaming.settings import load_settings
+
+    given = {
+        "account.capital": ("--capital", capital),
+        "costs.slippageBps": ("--slippage-bps", slippage_bps),
+        "costs.feeBps": ("--fee-bps", fee_bps),
+    }
+    options: dict[str, Any] = {key: one for key, one in given.items() if one[1] is not None}
+    held = load_settings(settings, options=options)
+    request = ReplayRequest(
+        LivePlan(
+            held,
+            strategies_of(strategies, param or []),
+            load_instruments(instruments or held.instruments.file),
+        ),
+        listed(symbols),
+        to_micros(start, "--start"),
+        to_micros(end, "--end"),
+        _speed(speed),
+    )
+    with progress("replay", quiet=as_json) as advance:
+        report = play(Lake.existing(lake), store, request, advance)
+    if as_json:
+        print_json(
+            {"bars": report.bars, "ticks": report.ticks, "completeTo": _text(report.complete_to)}
+        )
+        return
+    say(f"{report.bars:,} bars in {report.ticks:,} ticks, up to {_text(report.complete_to)}.")
+    say(f"Look at it: trading status --store {store}")
+
+
+def _text(ts: int | None) -> str | None:
+    from streaming.runtimes.backtest.definition import time_text
+
+    return time_text(ts)
+
+
+def _speed(text: str) -> float | None:
+    if text == "max":
+        return None
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed < float("inf"):
+        raise typer.BadParameter(
+            f"{text!r}: write max, or how many seconds of the market go by in one",
+            param_hint="--speed",
+        )
+    return speed
