@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 from streaming.errors import TradingError
-from streaming.lake import atomic_file
+from streaming.lake import atomic_file, sweep
+from streaming.lake.atomic import disk_errors
 from trading_assets.platform import Platform
 
 INSTANCE_FILE = "dagster.yaml"
@@ -26,7 +27,9 @@ def make_home(platform: Platform, instance_file: Path) -> Path:
         If the data folder cannot be written.
     """
     home = platform.folders.dagster
-    platform.folders.inbox.mkdir(parents=True, exist_ok=True)
+    with disk_errors(platform.folders.root):
+        platform.folders.inbox.mkdir(parents=True, exist_ok=True)
+    sweep(home)
     with atomic_file(home / INSTANCE_FILE) as partial:
         shutil.copyfile(instance_file, partial)
     return home
@@ -36,9 +39,9 @@ def main() -> int:
     """Make it, and print it."""
     try:
         home = make_home(Platform(), Path(__file__).parents[1] / INSTANCE_FILE)
-    except (TradingError, OSError) as error:
+    except TradingError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
+        return error.exit_code
     print(home)
     return 0
 

@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from streaming.contracts import TRADE_MATCH_HISTORY
+from streaming.lake import sweep
 from streaming.lake.shared import SharedLake
 from streaming.runtimes.backtest.definition import sources_digest
 from trading_assets.analytics.config import BacktestConfig
@@ -96,6 +97,7 @@ def _materialise(
 ) -> Results:
     """Run the months, record what each partition stands for, and tell of each."""
     plan = config.plan(platform)
+    sweep(platform.folders.partitions)
     records = Records(platform.folders.partitions, context.asset_key.path[-1])
     lake = SharedLake(platform.folders.lake)
     done: list[Month] = []

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from streaming.analytics.equity import EquityReport
 from streaming.analytics.sources import Source
 from streaming.contracts import OPEN_POSITIONS_LOTS, TRADE_MATCH_HISTORY, empty_table
-from streaming.lake import Lake, atomic_file
+from streaming.lake import Lake, atomic_file, sweep
 from streaming.runtimes.run_source import from_run
 from streaming.runtimes.runs import Run, find_run
 from trading_assets.analytics.backtests import BACKTESTS, code_version
@@ -43,6 +43,7 @@ def equity_assets(platform: Platform) -> list[dg.AssetsDefinition]:
     )
     def backtest_equity_metrics(context: dg.AssetExecutionContext, platform: Platform) -> None:
         records = Records(platform.folders.partitions, BACKTESTS)
+        sweep(platform.folders.metrics / METRICS)
         missing = []
         for key in context.partition_keys:
             month, strategy = key.split("|")
@@ -77,6 +78,7 @@ def equity_assets(platform: Platform) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, platform: Platform
     ) -> dg.MaterializeResult[None]:
         records = Records(platform.folders.partitions, BACKTESTS).all()
+        sweep(platform.folders.metrics)
         reports = leaderboard(platform.lake(), records)
         if not reports:
             raise dg.Failure(

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from streaming.contracts import INDICATOR_HISTORY, arrow_schema
 from streaming.errors import StateError
 from streaming.jobs.indicators import IndicatorState, indicator_history_rows, step
-from streaming.lake import DayInfo, Lake, atomic_directory
+from streaming.lake import DayInfo, Lake, atomic_directory, sweep
 from streaming.rules.indicators import PUBLISHED_FEATURES, VERSION
 from streaming.rules.state import pack, unpack
 from streaming.runtimes.backtest.continuing import bars_until
@@ -82,6 +82,7 @@ def run_indicator_month(lake: Lake, month: str, timeframes: Sequence[str]) -> In
         return IndicatorMonth(
             month, folder, there["rows"], len(symbols), there["resumed"], fresh=False
         )
+    sweep(folder.parent)
     resumed, clock, states = _newest(lake, month, days, timeframes)
     for name in symbols:
         if name not in states:
