@@ -6,7 +6,6 @@ python -m trading_assets.launch materialise indicator_history --partition 2024-0
 """
 
 import os
-import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,23 +15,20 @@ from typing import Annotated
 
 import dagster as dg
 import typer
-from sqlalchemy.exc import DBAPIError
 
 from streaming.analytics import report as text
 from streaming.cli.output import print_table
 from streaming.contracts import PRICE_1M_HISTORY
-from streaming.errors import LakeError, SettingsError, TradingError
+from streaming.errors import SettingsError, TradingError
 from streaming.jobs.strategies import STRATEGIES, select
-from streaming.lake.atomic import disk_errors
 from trading_assets.analytics.backtests import BACKTESTS, PORTFOLIO
 from trading_assets.analytics.definitions import defs
 from trading_assets.analytics.equity import LEADERBOARD, METRICS, leaderboard
 from trading_assets.analytics.partitions import days, months
 from trading_assets.analytics.records import Records
 from trading_assets.analytics.warehouse import WAREHOUSE
-from trading_assets.home import INSTANCE_FILE, make_home
+from trading_assets.home import INSTANCE_FILE, make_home, storage_errors
 from trading_assets.platform import Platform
-from trading_assets.workers import settle
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -41,8 +37,6 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 def instance() -> Iterator[dg.DagsterInstance]:
     """Open the instance in the data folder, and make it where it is not there.
 
-    Runs whose process is gone are marked as failed first.
-
     Raises
     ------
     LakeError
@@ -50,24 +44,8 @@ def instance() -> Iterator[dg.DagsterInstance]:
     """
     home = make_home(Platform(), Path(__file__).parents[1] / INSTANCE_FILE)
     os.environ["DAGSTER_HOME"] = str(home)
-    with _storage_errors(home), dg.DagsterInstance.get() as opened:
-        settle(opened)
+    with storage_errors(home), dg.DagsterInstance.get() as opened:
         yield opened
-
-
-@contextmanager
-def _storage_errors(home: Path) -> Iterator[None]:
-    """Turn what SQLite or the disk refuse into a `LakeError` that names the folder."""
-    left = "What was done before is kept"
-    try:
-        with disk_errors(home, left):
-            yield
-    except (DBAPIError, sqlite3.Error) as error:
-        why = error.orig if isinstance(error, DBAPIError) else error
-        raise LakeError(
-            f"{home}: Dagster cannot keep its runs there ({why}). {left}; free some space or allow "
-            "writing there, and do the same again."
-        ) from error
 
 
 def launch(
@@ -158,7 +136,8 @@ def backfill(
 def materialise(
     names: Annotated[list[str], typer.Argument(help="Assets.")],
     partition: Annotated[
-        str, typer.Option(metavar="KEY", help="Their partition: 2024-02-05, 2024-02, 2024-02|squeeze.")
+        str,
+        typer.Option(metavar="KEY", help="Their partition, such as 2024-02|squeeze."),
     ] = "",
 ) -> None:
     """Materialise assets in one run, of one partition where they have partitions."""
