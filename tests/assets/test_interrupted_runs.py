@@ -32,8 +32,6 @@ from .launching import (
 STRATEGIES = ("dual_horizon_momentum", "ema_cross")
 MONTHS = ("2024-01", "2024-02")
 KEYS = tuple(f"{month}|{name}" for month, name in zip(MONTHS, STRATEGIES, strict=True))
-    f"{month}|{name}" for month, name in zip(("2024-01", "2024-02"), STRATEGIES, strict=True)
-)
 PARTITIONS = 4
 NAMES = (BACKTESTS, METRICS)
 KILLED = -signal.SIGKILL
