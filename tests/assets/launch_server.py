@@ -1,11 +1,14 @@
 """Makes runs in processes of their own, without the seconds that importing Dagster takes each.
 
-A program: it reads one JSON object a line, and answers with one. {"folder", "names", "keys",
-"kill_at", "kill_in"} forks a process that launches these assets as `trading_assets.launch`
-does, and answers {"pid"}; {"warm": lake, "key"} does the work of a month first in the server
-itself, which shortens that of all; {"wait": pid} answers {"code"}: what it exited with, negative for a
-signal. `kill_in` are names of calls that are counted, at number `kill_at` of which the process
-kills itself: 0 for never. Beside the folder it leaves their number and its output.
+A program that reads one JSON object a line, and answers with one:
+
+- {"warm": lake, "key"} does the work of a month in the server itself: it is shorter then for
+  all of its processes; {}
+- {"folder", "names", "keys", "kill_at", "kill_in"} forks a process that launches these assets
+  as `trading_assets.launch` does; {"pid"}. `kill_in` are names of calls that are counted, at
+  number `kill_at` of which the process kills itself: 0 for never. Beside the folder it leaves
+  their number and its output.
+- {"wait": pid}; {"code"}: what it exited with, negative for a signal
 """
 
 import json
