@@ -6,7 +6,6 @@ metrics of matches that break theirs.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby
 from pathlib import Path
 
 import dagster as dg
@@ -31,7 +30,8 @@ from trading_assets.analytics.partitions import month_bounds
 from trading_assets.analytics.records import Records
 from trading_assets.platform import Platform
 
-Read = Callable[[Platform, "Keys"], tuple[pa.Table, list[tuple[str, int]]]]
+Read = Callable[[Platform, "Keys"], list[tuple[str, pa.Table]]]
+"""Gives the files of a table, by name."""
 
 
 class Keys:
@@ -86,62 +86,83 @@ def _contract_check(
         from trading_assets.analytics.checks.results import as_check_result
 
         try:
-            rows, files = read(platform, Keys(dict(context.run.tags)))
+            files = read(platform, Keys(dict(context.run.tags)))
         except LakeError as error:
             return _unreadable(error)
-        return as_check_result(check_rows(table, rows, files=files))
+        fit, odd = _by_types(table, files)
+        for name, rows in odd:
+            # It cannot be put beside the others: it is told before them, by its name.
+            report = check_rows(table, rows, files=[(name, rows.num_rows)])
+            if not report.passed:
+                return as_check_result(report)._replace(description=f"{name}: {report.summary}")
+        rows = pa.concat_tables([part for _, part in fit])
+        return as_check_result(
+            check_rows(table, rows, files=[(name, part.num_rows) for name, part in fit])
+        )
 
     return contract
+
+
+def _by_types(
+    table: Table, files: list[tuple[str, pa.Table]]
+) -> tuple[list[tuple[str, pa.Table]], list[tuple[str, pa.Table]]]:
+    """Part the files that have the table's columns from those that have others."""
+    fields = [pa.field(one.name, one.type) for one in arrow_schema(table)]
+    schema = pa.schema(fields)
+    fit, odd = [("", schema.empty_table())], []
+    for name, rows in files:
+        if [pa.field(one.name, one.type) for one in rows.schema] == fields:
+            # A file may say of a column that it can be empty: the rows are what counts.
+            fit.append((name, pa.Table.from_arrays(rows.columns, schema=schema)))
+        else:
+            odd.append((name, rows))
+    return fit, odd
 
 
 def _unreadable(error: LakeError) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(passed=False, description=str(error))
 
 
-def _prices(platform: Platform, keys: Keys) -> tuple[pa.Table, list[tuple[str, int]]]:
+def _prices(platform: Platform, keys: Keys) -> list[tuple[str, pa.Table]]:
     lake = platform.lake()
-    schema = arrow_schema(PRICE_1M_HISTORY)
-    parts, files = [schema.empty_table()], []
+    files = []
     for info in lake.days():
         if info.day.isoformat() not in keys:
             continue
         path = lake.root / PRICE_1M_HISTORY.name / f"day={info.day}" / "bars.parquet"
-        part = _read(path)
-        parts.append(part)
-        files.append((f"day={info.day}", part.num_rows))
-    return pa.concat_tables(parts), files
+        files.append((f"day={info.day}", _read(path)))
+    return files
 
 
-def _indicators(platform: Platform, keys: Keys) -> tuple[pa.Table, list[tuple[str, int]]]:
+def _indicators(platform: Platform, keys: Keys) -> list[tuple[str, pa.Table]]:
     root = platform.folders.lake / INDICATOR_HISTORY.name
-    parts, files = [arrow_schema(INDICATOR_HISTORY).empty_table()], []
-    for path in sorted(root.glob("month=*/timeframe=*.parquet")):
-        if path.parent.name.removeprefix("month=") in keys:
-            part = _read(path)
-            # A file holds symbol after symbol, each in order of time.
-            for _, place in groupby(enumerate(part["symbol"].to_pylist()), lambda one: one[1]):
-                files.append((f"{path.parent.name}/{path.name}", len(list(place))))
-            parts.append(part)
-    return pa.concat_tables(parts), files
+    return [
+        (f"{path.parent.name}/{path.name}", _read(path))
+        for path in sorted(root.glob("month=*/timeframe=*.parquet"))
+        if path.parent.name.removeprefix("month=") in keys
+    ]
 
 
 def _read(path: Path) -> pa.Table:
     try:
         return pq.read_table(path, page_checksum_verification=True)
     except (pa.ArrowException, OSError) as error:
-        raise LakeError(f"{path}: cannot be read ({error}). Import that day again.") from error
+        raise LakeError(
+            f"{path}: cannot be read ({error}). Delete it and make it again: a day by importing "
+            "its files, a month by materialising it."
+        ) from error
 
 
 def _matches_of(asset: str) -> Read:
-    def read(platform: Platform, keys: Keys) -> tuple[pa.Table, list[tuple[str, int]]]:
-        parts, files = [arrow_schema(TRADE_MATCH_HISTORY).empty_table()], []
+    def read(platform: Platform, keys: Keys) -> list[tuple[str, pa.Table]]:
+        files = []
         for run in _runs(platform, asset, keys):
             # By month, then strategy: in order within each.
-            for path in sorted((run.folder / TRADE_MATCH_HISTORY.name).glob("*/*.parquet")):
-                part = _read(path)
-                parts.append(part)
-                files.append((f"{run.id}/{path.parent.name}/{path.name}", part.num_rows))
-        return pa.concat_tables(parts), files
+            files += [
+                (f"{run.id}/{path.parent.name}/{path.name}", _read(path))
+                for path in sorted((run.folder / TRADE_MATCH_HISTORY.name).glob("*/*.parquet"))
+            ]
+        return files
 
     return read
 
