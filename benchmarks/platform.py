@@ -77,6 +77,7 @@ with instance() as opened:
 """
 
 CHECKS = """
+import pyarrow as pa
 from streaming.contracts import PRICE_1M_HISTORY, TRADE_MATCH_HISTORY
 from trading_assets.analytics.backtests import BACKTESTS
 from trading_assets.analytics.checks.contracts import check_rows
@@ -84,15 +85,16 @@ from trading_assets.analytics.checks.rows import Keys, of_runs, prices, runs_of
 from trading_assets.analytics.contract_checks import BESIDE_MATCHES
 from trading_assets.platform import Platform
 platform = Platform(folder=ROOT)
-bars, _ = prices(platform, Keys({}))
+bars = pa.concat_tables([rows for _, rows in prices(platform, Keys({}))])
 assert check_rows(PRICE_1M_HISTORY, bars.slice(0, 72_000), ordered=False).rows == 72_000
 month = Keys({"dagster/asset_partition_range_start": FIRST + "|a",
     "dagster/asset_partition_range_end": FIRST + "|zz"})
 runs = list(runs_of(platform, BACKTESTS, month))
 for table in (TRADE_MATCH_HISTORY, *BESIDE_MATCHES):
-    rows, files = of_runs(table, runs)
+    found = of_runs(table, runs)
+    files = [(name, rows.num_rows) for name, rows in found]
+    rows = pa.concat_tables([rows for _, rows in found])
     assert check_rows(table, rows, files=files, snapshots=table in BESIDE_MATCHES).passed
-print(of_runs(TRADE_MATCH_HISTORY, runs)[0].num_rows)
 """
 
 

@@ -2,11 +2,14 @@
 
 python -m trading_assets.launch backfill --from 2024-01 --to 2024-03 --strategies all
 python -m trading_assets.launch materialise backtest_leaderboard warehouse
+python -m trading_assets.launch materialise indicator_history --partition 2024-02
 """
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
@@ -24,17 +27,25 @@ from trading_assets.analytics.equity import LEADERBOARD, METRICS, leaderboard
 from trading_assets.analytics.partitions import days, months
 from trading_assets.analytics.records import Records
 from trading_assets.analytics.warehouse import WAREHOUSE
-from trading_assets.home import INSTANCE_FILE, make_home
+from trading_assets.home import INSTANCE_FILE, make_home, storage_errors
 from trading_assets.platform import Platform
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
-def instance() -> dg.DagsterInstance:
-    """Open the instance in the data folder, and make it where it is not there."""
+@contextmanager
+def instance() -> Iterator[dg.DagsterInstance]:
+    """Open the instance in the data folder, and make it where it is not there.
+
+    Raises
+    ------
+    LakeError
+        If the disk is full or refuses, now or while the instance is open.
+    """
     home = make_home(Platform(), Path(__file__).parents[1] / INSTANCE_FILE)
     os.environ["DAGSTER_HOME"] = str(home)
-    return dg.DagsterInstance.get()
+    with storage_errors(home), dg.DagsterInstance.get() as opened:
+        yield opened
 
 
 def launch(
@@ -123,20 +134,54 @@ def backfill(
 
 @app.command()
 def materialise(
-    names: Annotated[list[str], typer.Argument(help="Assets without partitions.")],
+    names: Annotated[list[str], typer.Argument(help="Assets.")],
+    partition: Annotated[
+        str,
+        typer.Option(metavar="KEY", help="Their partition, such as 2024-02|squeeze."),
+    ] = "",
 ) -> None:
-    """Materialise assets in one run."""
+    """Materialise assets in one run, of one partition where they have partitions."""
+    _can_be(names, partition)
     with instance() as opened:
-        _end(launch(opened, names))
+        done = launch(opened, names, (partition, partition) if partition else None)
+    _end(done)
+
+
+def _can_be(names: Sequence[str], partition: str) -> None:
+    """Refuse names and keys that no asset has."""
+    graph = defs.resolve_asset_graph()
+    made = {key.to_user_string(): graph.get(key) for key in graph.materializable_asset_keys}
+    for name in names:
+        if name not in made:
+            near = get_close_matches(name, made, 1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise SettingsError(
+                f"There is no asset {name!r} to materialise.{hint} There are: "
+                f"{', '.join(sorted(made))}."
+            )
+        keys = made[name].partitions_def
+        if keys is None and partition:
+            raise SettingsError(f"{name} has no partitions: leave --partition out.")
+        if keys is not None:
+            every = keys.get_partition_keys()
+            if not partition:
+                raise SettingsError(
+                    f"{name} has partitions: say which by --partition, such as {every[-1]!r}; "
+                    "`prices` and `backfill` make ranges of them."
+                )
+            _known(every, partition)
 
 
 def _known(keys: Sequence[str], *wanted: str) -> None:
+    """Refuse keys that are none, and a range that ends before it begins."""
     for key in wanted:
         if key not in keys:
             raise SettingsError(
                 f"There is no partition {key!r}: they go from {keys[0]} to {keys[-1]}, by the "
                 "setting history.start."
             )
+    if list(wanted) != sorted(wanted):
+        raise SettingsError(f"--from {wanted[0]} is after --to {wanted[-1]}: nothing to do.")
 
 
 def print_leaderboard(platform: Platform) -> None:

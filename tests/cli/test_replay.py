@@ -1,7 +1,5 @@
 """`trading replay`, `status` and `export`, as a person types them."""
 
-import json
-
 import pyarrow.parquet as pq
 import pytest
 from runtimes.markets import lake_of, month_market

@@ -1,7 +1,6 @@
 """Rows in plain Python, a clock that is set by hand, and what a store holds as plain values."""
 
 import math
-import os
 import shutil
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -201,4 +200,4 @@ def copy_as_killed(path: Path, folder: Path) -> Path:
 
 
 def wal_size(path: Path) -> int:
-    return os.stat(files_of(path)[1]).st_size
+    return files_of(path)[1].stat().st_size

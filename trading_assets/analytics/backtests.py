@@ -1,11 +1,14 @@
 """`backtest_trade_matches` (month x strategy) and `portfolio_trade_matches` (by month)."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
 
 from streaming.contracts import TRADE_MATCH_HISTORY
+from streaming.errors import TradingError
+from streaming.lake import sweep
 from streaming.lake.shared import SharedLake
 from streaming.runtimes.backtest.definition import sources_digest
 from trading_assets.analytics.automation import CURRENT_MONTH
@@ -13,7 +16,7 @@ from trading_assets.analytics.config import BacktestConfig
 from trading_assets.analytics.months import ALL, Month, run_months
 from trading_assets.analytics.partitions import backtests, months
 from trading_assets.analytics.previews import match_preview
-from trading_assets.analytics.prices import PRICES
+from trading_assets.analytics.prices import PRICES, failures
 from trading_assets.analytics.records import Record, Records
 from trading_assets.contract_metadata import OWNERS, schema_metadata
 from trading_assets.platform import Platform
@@ -98,20 +101,25 @@ def _materialise(
     keys: Sequence[tuple[str, str]],
 ) -> Results:
     """Run the months, record what each partition stands for, and tell of each."""
-    plan = config.plan(platform)
+    with failures():
+        plan = config.plan(platform)
+    sweep(platform.folders.partitions)
     records = Records(platform.folders.partitions, context.asset_key.path[-1])
     lake = SharedLake(platform.folders.lake)
     done: list[Month] = []
     failed: list[Month] = []
     for number, month in enumerate(run_months(lake, plan, keys), 1):
         label = _label(month)
+        if config.standard and not month.error:
+            run = None if month.run is None else month.run.id
+            try:
+                records.put(Record(month.month, month.strategy, run, code_version()))
+            except TradingError as error:
+                month = replace(month, error=str(error))
         if month.error:
             failed.append(month)
             context.log.error(f"{label}: {month.error}")
             continue
-        if config.standard:
-            run = None if month.run is None else month.run.id
-            records.put(Record(month.month, month.strategy, run, code_version()))
         done.append(month)
         context.log.info(f"{number} of {len(keys)}: {label}, {month.seconds:.2f} s")
     if failed or not config.standard:

@@ -8,6 +8,7 @@ metrics of matches that break theirs.
 from collections.abc import Callable
 
 import dagster as dg
+import pyarrow as pa
 
 from streaming.contracts import (
     ACCEPTED_TRADE_SIGNAL_HISTORY,
@@ -26,8 +27,9 @@ from streaming.contracts import (
 from streaming.errors import LakeError
 from trading_assets.analytics.backtests import BACKTESTS, PORTFOLIO
 from trading_assets.analytics.checks.rows import (
+    Files,
     Keys,
-    Rows,
+    by_types,
     indicators,
     of_runs,
     prices,
@@ -36,7 +38,7 @@ from trading_assets.analytics.checks.rows import (
 )
 from trading_assets.platform import Platform
 
-Read = Callable[[Platform, Keys], Rows]
+Read = Callable[[Platform, Keys], Files]
 
 BESIDE_MATCHES = (OPEN_POSITIONS_LOTS, UNREALIZED_PNL_LATEST)
 """Snapshots that a run leaves beside its matches: what is open at its end, and its worth."""
@@ -91,10 +93,21 @@ def _check(
         from trading_assets.analytics.checks.results import as_check_result
 
         try:
-            rows, files = read(platform, Keys(context.run.tags))
+            files = read(platform, Keys(context.run.tags))
         except LakeError as error:
             return dg.AssetCheckResult(passed=False, description=str(error))
-        report = check_rows(table, rows, files=files, snapshots=table in BESIDE_MATCHES)
+        fit, odd = by_types(table, files)
+        for name, rows in odd:
+            # It cannot be put beside the others: it is told before them, by its name.
+            report = check_rows(table, rows, files=[(name, rows.num_rows)])
+            if not report.passed:
+                return as_check_result(report)._replace(description=f"{name}: {report.summary}")
+        report = check_rows(
+            table,
+            pa.concat_tables([rows for _, rows in fit]),
+            files=[(name, rows.num_rows) for name, rows in fit],
+            snapshots=table in BESIDE_MATCHES,
+        )
         return as_check_result(report)
 
     return contract

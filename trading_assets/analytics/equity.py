@@ -11,13 +11,15 @@ import pyarrow.parquet as pq
 from streaming.analytics.equity import EquityReport
 from streaming.analytics.sources import Source
 from streaming.contracts import OPEN_POSITIONS_LOTS, TRADE_MATCH_HISTORY, empty_table
-from streaming.lake import Lake, atomic_file
+from streaming.errors import TradingError
+from streaming.lake import Lake, atomic_file, sweep
 from streaming.runtimes.run_source import from_run
 from streaming.runtimes.runs import Run, find_run
 from trading_assets.analytics.automation import CURRENT_MONTH, ON_NEWS
 from trading_assets.analytics.backtests import BACKTESTS, code_version
 from trading_assets.analytics.equity_facts import board, drawing, figures
 from trading_assets.analytics.partitions import MONTH, STRATEGY, backtests
+from trading_assets.analytics.prices import failures
 from trading_assets.analytics.records import Record, Records
 from trading_assets.contract_metadata import OWNERS
 from trading_assets.platform import Platform
@@ -25,6 +27,8 @@ from trading_assets.platform import Platform
 METRICS = "backtest_equity_metrics"
 LEADERBOARD = "backtest_leaderboard"
 GROUP = "equity"
+
+_SHOWN = 10
 
 
 def equity_assets(platform: Platform) -> list[dg.AssetsDefinition]:
@@ -45,23 +49,29 @@ def equity_assets(platform: Platform) -> list[dg.AssetsDefinition]:
     )
     def backtest_equity_metrics(context: dg.AssetExecutionContext, platform: Platform) -> None:
         records = Records(platform.folders.partitions, BACKTESTS)
-        missing = []
+        sweep(platform.folders.metrics / METRICS)
+        done: dict[str, dict[str, Any]] = {}
+        missing: list[str] = []
+        failed: list[str] = []
         for key in context.partition_keys:
             month, strategy = key.split("|")
-            record = records.get(month, strategy)
-            if record is None:
-                missing.append(key)
-                continue
-            facts = _month_facts(platform, record)
+            try:
+                record = records.get(month, strategy)
+                if record is None:
+                    missing.append(key)
+                    continue
+                done[key] = _month_facts(platform, record)
+            except TradingError as error:
+                failed.append(f"{key}: {error}")
+                context.log.error(failed[-1])
+        if missing or failed:
+            # The step gives no event, those that are done get theirs here.
+            for key, facts in done.items():
+                event = dg.AssetMaterialization(context.asset_key, partition=key, metadata=facts)
+                context.log_event(event)
+            raise dg.Failure(description=_why(missing, failed), allow_retries=False)
+        for key, facts in done.items():
             context.add_asset_metadata(facts, partition_key=key)
-        if missing:
-            raise dg.Failure(
-                description=(
-                    f"{len(missing)} partitions of {BACKTESTS} were never materialised: "
-                    f"{', '.join(missing[:10])}. Materialise them first."
-                ),
-                allow_retries=False,
-            )
 
     @dg.asset(
         name=LEADERBOARD,
@@ -79,17 +89,32 @@ def equity_assets(platform: Platform) -> list[dg.AssetsDefinition]:
     def backtest_leaderboard(
         context: dg.AssetExecutionContext, platform: Platform
     ) -> dg.MaterializeResult[None]:
-        records = Records(platform.folders.partitions, BACKTESTS).all()
-        reports = leaderboard(platform.lake(), records)
-        if not reports:
-            raise dg.Failure(
-                description=f"No partition of {BACKTESTS} with prices is materialised yet.",
-                allow_retries=False,
-            )
-        write_reports(platform.folders.metrics / f"{LEADERBOARD}.parquet", reports)
+        with failures():
+            records = Records(platform.folders.partitions, BACKTESTS).all()
+            sweep(platform.folders.metrics)
+            reports = leaderboard(platform.lake(), records)
+            if not reports:
+                raise dg.Failure(
+                    description=f"No partition of {BACKTESTS} with prices is materialised yet.",
+                    allow_retries=False,
+                )
+            write_reports(platform.folders.metrics / f"{LEADERBOARD}.parquet", reports)
         return dg.MaterializeResult(metadata=_leaderboard_facts(reports, records))
 
     return [backtest_equity_metrics, backtest_leaderboard]
+
+
+def _why(missing: list[str], failed: list[str]) -> str:
+    """Say what has no backtest yet, and what failed, the first of them."""
+    lines = []
+    if missing:
+        lines.append(
+            f"{len(missing)} partitions of {BACKTESTS} were never materialised: "
+            f"{', '.join(missing[:_SHOWN])}. Materialise them first."
+        )
+    if failed:
+        lines += [f"{len(failed)} partitions failed; the log names each.", *failed[:_SHOWN]]
+    return "\n".join(lines)
 
 
 def leaderboard(lake: Lake, records: list[Record]) -> list[EquityReport]:

@@ -18,9 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from streaming.contracts import INDICATOR_HISTORY, arrow_schema
-from streaming.errors import StateError
+from streaming.errors import LakeError, StateError
 from streaming.jobs.indicators import IndicatorState, indicator_history_rows, step
-from streaming.lake import DayInfo, Lake, atomic_directory
+from streaming.lake import DayInfo, Lake, atomic_directory, sweep
 from streaming.rules.indicators import PUBLISHED_FEATURES, VERSION
 from streaming.rules.state import pack, unpack
 from streaming.runtimes.backtest.continuing import bars_until
@@ -82,6 +82,7 @@ def run_indicator_month(lake: Lake, month: str, timeframes: Sequence[str]) -> In
         return IndicatorMonth(
             month, folder, there["rows"], len(symbols), there["resumed"], fresh=False
         )
+    sweep(folder.parent)
     resumed, clock, states = _newest(lake, month, days, timeframes)
     for name in symbols:
         if name not in states:
@@ -117,10 +118,26 @@ def run_indicator_month(lake: Lake, month: str, timeframes: Sequence[str]) -> In
 
 
 def read_indicator_month(lake: Lake, month: str) -> pa.Table:
-    """Read all rows of a month; none where it was never computed."""
+    """Read all rows of a month; none where it was never computed.
+
+    Raises
+    ------
+    LakeError
+        If a file is damaged.
+    """
     paths = sorted(_folder(lake, month).glob("timeframe=*.parquet"))
     schema = arrow_schema(INDICATOR_HISTORY)
-    return pa.concat_tables([schema.empty_table(), *(pq.read_table(path) for path in paths)])
+    return pa.concat_tables([schema.empty_table(), *map(_read, paths)])
+
+
+def _read(path: Path) -> pa.Table:
+    try:
+        return pq.read_table(path, page_checksum_verification=True)
+    except (pa.ArrowException, OSError) as error:
+        raise LakeError(
+            f"{path}: is damaged ({error}). Delete the folder {path.parent} and materialise that "
+            "month again."
+        ) from error
 
 
 def _folder(lake: Lake, month: str) -> Path:

@@ -1,10 +1,13 @@
 """`indicator_history`, by month: every published feature of every symbol and timeframe."""
 
+from typing import Any
+
 import dagster as dg
 from pydantic import Field, field_validator
 
 from streaming.contracts import INDICATOR_HISTORY
 from streaming.errors import TradingError
+from streaming.lake import Lake
 from streaming.rules.indicators import VERSION
 from streaming.rules.timeframes import check_timeframe
 from trading_assets.analytics.backtests import EVERY_DAY
@@ -56,29 +59,39 @@ def indicator_asset(platform: Platform) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, config: IndicatorConfig, platform: Platform
     ) -> None:
         lake = platform.lake()
+        done: dict[str, dict[str, Any]] = {}
+        failed: list[str] = []
         for month in context.partition_keys:
             try:
-                made = run_indicator_month(lake, month, sorted(set(config.timeframes)))
+                done[month] = _month_facts(lake, month, config)
             except TradingError as error:
-                raise dg.Failure(f"{month}: {error}", allow_retries=False) from error
-            if made is None:
-                facts = {"dagster/row_count": 0, "note": "There are no prices in this month yet."}
-                context.add_asset_metadata(facts, partition_key=month)
-                continue
-            context.log.info(f"{month}: {sum(made.rows.values()):,} rows")
-            rows = read_indicator_month(lake, month)
-            preview = rows.slice(max(rows.num_rows - _SHOWN, 0))
-            preview = preview.select(preview.column_names[:_SHOWN_COLUMNS])
-            context.add_asset_metadata(
-                {
-                    "dagster/row_count": rows.num_rows,
-                    **{f"{frame} rows": count for frame, count in made.rows.items()},
-                    "symbols": made.symbols,
-                    "went on from": made.resumed or "the first bar",
-                    "folder": dg.MetadataValue.path(str(made.folder)),
-                    "newest rows": dg.MetadataValue.md(markdown_table(preview)),
-                },
-                partition_key=month,
-            )
+                failed.append(f"{month}: {error}")
+                context.log.error(failed[-1])
+        if failed:
+            # The step gives no event, months that are done get theirs here.
+            for month, facts in done.items():
+                event = dg.AssetMaterialization(context.asset_key, partition=month, metadata=facts)
+                context.log_event(event)
+            raise dg.Failure("\n".join(failed), allow_retries=False)
+        for month, facts in done.items():
+            context.add_asset_metadata(facts, partition_key=month)
 
     return indicator_history
+
+
+def _month_facts(lake: Lake, month: str, config: IndicatorConfig) -> dict[str, Any]:
+    """Compute a month, and give what the UI shows of it."""
+    made = run_indicator_month(lake, month, sorted(set(config.timeframes)))
+    if made is None:
+        return {"dagster/row_count": 0, "note": "There are no prices in this month yet."}
+    rows = read_indicator_month(lake, month)
+    preview = rows.slice(max(rows.num_rows - _SHOWN, 0))
+    preview = preview.select(preview.column_names[:_SHOWN_COLUMNS])
+    return {
+        "dagster/row_count": rows.num_rows,
+        **{f"{frame} rows": count for frame, count in made.rows.items()},
+        "symbols": made.symbols,
+        "went on from": made.resumed or "the first bar",
+        "folder": dg.MetadataValue.path(str(made.folder)),
+        "newest rows": dg.MetadataValue.md(markdown_table(preview)),
+    }

@@ -11,9 +11,12 @@ import dagster as dg
 from dagster_duckdb import DuckDBResource
 
 from streaming.contracts import PRICE_1M_HISTORY, TRADE_MATCH_HISTORY, Table, arrow_schema
+from streaming.errors import LakeError
+from streaming.lake.atomic import disk_errors
 from trading_assets.analytics.automation import ON_NEWS
 from trading_assets.analytics.backtests import BACKTESTS, PORTFOLIO
 from trading_assets.analytics.equity import LEADERBOARD, METRICS
+from trading_assets.analytics.prices import failures
 from trading_assets.contract_metadata import OWNERS
 from trading_assets.platform import Folders, Platform
 
@@ -43,15 +46,8 @@ def warehouse_asset() -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, platform: Platform
     ) -> dg.MaterializeResult[None]:
         folders = platform.folders
-        folders.root.mkdir(parents=True, exist_ok=True)
-        statements = views(folders)
-        with DuckDBResource(database=str(folders.warehouse)).get_connection() as connection:
-            for statement in statements.values():
-                connection.execute(statement)
-            rows = {
-                name: connection.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0]  # noqa: S608
-                for name in statements
-            }
+        with failures():
+            rows = _make_views(folders)
         lines = ["| view | rows |", "|---|---:|"]
         lines += [f"| {name} | {count:,} |" for name, count in rows.items()]
         return dg.MaterializeResult(
@@ -62,6 +58,50 @@ def warehouse_asset() -> dg.AssetsDefinition:
         )
 
     return warehouse
+
+
+def _make_views(folders: Folders) -> dict[str, int]:
+    """Make the views anew, and give the number of rows of each.
+
+    Raises
+    ------
+    LakeError
+        If the file, or what a view looks at, is damaged, or the disk refuses.
+    """
+    import duckdb
+
+    with disk_errors(folders.root):
+        folders.root.mkdir(parents=True, exist_ok=True)
+    statements = views(folders)
+    rows, failed = {}, []
+    try:
+        # The resource tries again for minutes whatever is wrong; only a lock is worth that.
+        try:
+            duckdb.connect(str(folders.warehouse)).close()
+        except duckdb.IOException as error:
+            if "lock" not in str(error):
+                raise
+        with DuckDBResource(database=str(folders.warehouse)).get_connection() as connection:
+            for name, statement in statements.items():
+                try:
+                    connection.execute(statement)
+                    found = connection.execute(f'SELECT count(*) FROM "{name}"').fetchone()  # noqa: S608
+                except duckdb.Error as error:
+                    failed.append(f"View {name}: {error}")
+                else:
+                    rows[name] = found[0]
+    except duckdb.Error as error:
+        raise LakeError(
+            f"{folders.warehouse}: cannot be opened or written ({error}). It holds views alone: if "
+            "the disk has room and allows writing, delete the file and materialise it again."
+        ) from error
+    if failed:
+        raise LakeError(
+            f"{folders.warehouse}: {len(failed)} of {len(statements)} views could not be made. "
+            "Materialise again what is damaged, or free some space if the disk is full; then this "
+            "again.\n" + "\n".join(failed)
+        )
+    return rows
 
 
 def views(folders: Folders) -> dict[str, str]:

@@ -1,7 +1,6 @@
 """The rows that a check looks at: those of the partitions of its run, or of all of them."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import groupby
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,7 +8,6 @@ import pyarrow.parquet as pq
 
 from streaming.contracts import (
     INDICATOR_HISTORY,
-    PRICE_1M_HISTORY,
     QUARANTINE_HISTORY,
     Table,
     arrow_schema,
@@ -19,8 +17,8 @@ from streaming.runtimes.runs import Run, find_run
 from trading_assets.analytics.records import Records
 from trading_assets.platform import Platform
 
-Rows = tuple[pa.Table, list[tuple[str, int]]]
-"""Rows, and the files that they are from: name and number of rows of each, in order."""
+Files = list[tuple[str, pa.Table]]
+"""Files of a table, in order: name and rows of each."""
 
 
 class Keys:
@@ -50,7 +48,7 @@ class Keys:
         )
 
 
-def prices(platform: Platform, keys: Keys) -> Rows:
+def prices(platform: Platform, keys: Keys) -> Files:
     """Read the bars of days.
 
     Raises
@@ -59,44 +57,64 @@ def prices(platform: Platform, keys: Keys) -> Rows:
         If a file cannot be read. So of all that follow.
     """
     lake = platform.lake()
-    paths = {
-        f"day={info.day}": lake.day_file(info.day)
+    return [
+        (f"day={info.day}", _read(lake.day_file(info.day), "Import that day again."))
         for info in lake.days()
         if info.day.isoformat() in keys
-    }
-    return _joined(PRICE_1M_HISTORY, paths, "Import that day again.")
+    ]
 
 
-def indicators(platform: Platform, keys: Keys) -> Rows:
+def indicators(platform: Platform, keys: Keys) -> Files:
     """Read the indicators of months."""
     root = platform.folders.lake / INDICATOR_HISTORY.name
-    parts, files = [arrow_schema(INDICATOR_HISTORY).empty_table()], []
-    for path in sorted(root.glob("month=*/timeframe=*.parquet")):
-        if path.parent.name.removeprefix("month=") in keys:
-            part = _read(path, "Delete its folder and materialise that month again.")
-            # A file holds symbol after symbol, each in order of time.
-            for _, place in groupby(part["symbol"].to_pylist()):
-                files.append((f"{path.parent.name}/{path.name}", len(list(place))))
-            parts.append(part)
-    return pa.concat_tables(parts), files
+    return [
+        (
+            f"{path.parent.name}/{path.name}",
+            _read(path, "Delete its folder and materialise that month again."),
+        )
+        for path in sorted(root.glob("month=*/timeframe=*.parquet"))
+        if path.parent.name.removeprefix("month=") in keys
+    ]
 
 
-def quarantine(platform: Platform) -> Rows:
+def quarantine(platform: Platform) -> Files:
     """Read all refused rows."""
     root = platform.folders.lake / QUARANTINE_HISTORY.name
-    paths = {f"{path.parent.name}/{path.name}": path for path in sorted(root.glob("*/*.parquet"))}
-    return _joined(QUARANTINE_HISTORY, paths, "Delete it and import its source again.")
+    return [
+        (f"{path.parent.name}/{path.name}", _read(path, "Delete it and import its source again."))
+        for path in sorted(root.glob("*/*.parquet"))
+    ]
 
 
-def of_runs(table: Table, runs: Iterable[Run]) -> Rows:
+def of_runs(table: Table, runs: Iterable[Run]) -> Files:
     """Read a table of runs: by run, then month, then strategy."""
-    paths: dict[str, Path] = {}
+    remedy = "Delete the folder of that run and materialise its month again."
+    files: Files = []
     for run in runs:
+        paths = sorted((run.folder / table.name).glob("*/*.parquet"))
         single = run.folder / f"{table.name}.parquet"
-        found = sorted((run.folder / table.name).glob("*/*.parquet"))
-        for path in [*found, single] if single.exists() else found:
-            paths[f"{run.id}/{path.relative_to(run.folder)}"] = path
-    return _joined(table, paths, "Delete the folder of that run and materialise its month again.")
+        paths += [single] if single.exists() else []
+        files += [
+            (f"{run.id}/{path.relative_to(run.folder)}", _read(path, remedy)) for path in paths
+        ]
+    return files
+
+
+def by_types(table: Table, files: Files) -> tuple[Files, Files]:
+    """Part the files that have the table's columns from those that have others.
+
+    The first begin with one without a row.
+    """
+    fields = [pa.field(one.name, one.type) for one in arrow_schema(table)]
+    schema = pa.schema(fields)
+    fit, odd = [("", schema.empty_table())], []
+    for name, rows in files:
+        if [pa.field(one.name, one.type) for one in rows.schema] == fields:
+            # A file may say of a column that it can be empty: the rows are what counts.
+            fit.append((name, pa.Table.from_arrays(rows.columns, schema=schema)))
+        else:
+            odd.append((name, rows))
+    return fit, odd
 
 
 def runs_of(platform: Platform, asset: str, keys: Keys) -> Iterator[Run]:
@@ -106,12 +124,6 @@ def runs_of(platform: Platform, asset: str, keys: Keys) -> Iterator[Run]:
         key = f"{record.month}|{record.strategy}" if record.strategy else record.month
         if record.run_id is not None and key in keys:
             yield find_run(lake, record.run_id)
-
-
-def _joined(table: Table, paths: Mapping[str, Path], remedy: str) -> Rows:
-    parts = {name: _read(path, remedy) for name, path in paths.items()}
-    rows = [(name, part.num_rows) for name, part in parts.items()]
-    return pa.concat_tables([arrow_schema(table).empty_table(), *parts.values()]), rows
 
 
 def _read(path: Path, remedy: str) -> pa.Table:

@@ -1,0 +1,124 @@
+"""What cannot be meant is refused by name: keys, assets, ranges, values out of their limits."""
+
+import re
+
+import dagster as dg
+import pytest
+from dagster._core.errors import DagsterInvalidConfigError
+
+from trading_assets import launch
+from trading_assets.analytics.backtests import BACKTESTS, PORTFOLIO
+from trading_assets.analytics.config import BacktestConfig
+from trading_assets.analytics.indicators import IndicatorConfig
+from trading_assets.analytics.prices import PricesConfig
+
+INDICATORS, PRICES = "indicator_history", "price_1m_history"
+KEY_OF = {BACKTESTS: "2024-02|ema_cross", INDICATORS: "2024-02", PRICES: "2024-02-05"}
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["materialise", "nix"], "There is no asset 'nix' to materialise"),
+        (["materialise", "warehous"], "Did you mean warehouse"),
+        (["materialise", BACKTESTS], "has partitions: say which by --partition"),
+        (["materialise", BACKTESTS, "--partition", "2024-01|nix"], "no partition '2024-01|nix'"),
+        (["materialise", PORTFOLIO, "--partition", "1999-01"], "they go from 2024-01 to"),
+        (["materialise", "warehouse", "--partition", "2024-01"], "has no partitions"),
+        (["backfill", "--from", "2023-01", "--to", "2024-01"], "no partition '2023-01'"),
+        (["backfill", "--from", "2024-03", "--to", "2024-01"], "is after --to 2024-01"),
+        (["prices", "--from", "2024-13-01", "--to", "2024-02-01"], "no partition '2024-13-01'"),
+    ],
+)
+def test_the_command_line_refuses_before_anything_is_begun(
+    words, told, tmp_path, monkeypatch, capsys
+):
+    folder = tmp_path / "data"
+    monkeypatch.setenv("TRADING__DATA__FOLDER", str(folder))
+    monkeypatch.setattr("sys.argv", ["launch", *words])
+    with pytest.raises(SystemExit) as end:
+        launch.main()
+    assert end.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ") and told in line
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("name", list(KEY_OF))
+def test_a_key_that_is_no_partition_is_refused_by_dagster(materialise, name):
+    key = KEY_OF[name].replace("2024", "1999")
+    with pytest.raises(dg.DagsterUnknownPartitionError, match=re.escape(key)):
+        materialise(name, keys=key)
+
+
+def limits(config: type[dg.Config]):
+    """Every value just outside of a limit that a field states, and the words that tell it."""
+    words = {"gt": "greater than", "ge": "greater than or equal to", "lt": "less than"}
+    words |= {"le": "less than or equal to"}
+    for name, field in config.model_fields.items():
+        for limit in field.metadata:
+            for bound, said in words.items():
+                if (edge := getattr(limit, bound, None)) is not None:
+                    step = {"ge": -1, "le": 1}.get(bound, 0)
+                    yield name, type(edge)(edge + step), f"{said} {edge}"
+
+
+@pytest.mark.parametrize(
+    ("asset", "name", "value", "said"),
+    [
+        (asset, *one)
+        for asset, config in ((BACKTESTS, BacktestConfig), (PRICES, PricesConfig))
+        for one in limits(config)
+    ],
+)
+def test_a_value_just_out_of_its_limit_is_told_with_field_and_limit(
+    materialise, asset, name, value, said
+):
+    value = float(value) if name in ("capital", "slippage_bps", "fee_bps") else int(value)
+    failed = materialise(asset, keys=KEY_OF[asset], config={name: value}, ok=False)
+    text = failure(failed)
+    assert name in text
+    number = said.rsplit(" ", 1)[-1]
+    assert re.search(r"(greater|less) than", text), text
+    assert float(number) in [float(one) for one in re.findall(r"than(?: or equal to)? (\S+)", text)]
+
+
+@pytest.mark.parametrize(
+    ("asset", "config", "said"),
+    [
+        (BACKTESTS, {"symbols": ["NIX"]}, "NIX"),
+        (BACKTESTS, {"params": {"nix": {}}}, "nix"),
+        (BACKTESTS, {"params": {"ema_cross": {"fats": 3.0}}}, "fats"),
+        (INDICATORS, {"timeframes": []}, "timeframes"),
+        (INDICATORS, {"timeframes": ["M7"]}, "M7"),
+    ],
+)
+def test_a_name_or_list_that_is_none_is_told(materialise, asset, config, said):
+    assert said in failure(materialise(asset, keys=KEY_OF[asset], config=config, ok=False))
+
+
+@pytest.mark.parametrize(
+    ("asset", "config"),
+    [
+        (BACKTESTS, {"captial": 1.0}),
+        (BACKTESTS, {"threads": "two"}),
+        (PRICES, {"days": 1.5}),
+        (INDICATORS, {"timeframes": "H1"}),
+    ],
+)
+def test_a_field_or_type_that_is_none_is_refused_before_the_run(materialise, asset, config):
+    (name,) = config
+    with pytest.raises(DagsterInvalidConfigError, match=name):
+        materialise(asset, keys=KEY_OF[asset], config=config)
+
+
+def failure(result) -> str:
+    (event,) = result.get_step_failure_events()
+    return event.event_specific_data.error_display_string
+
+
+def test_every_field_has_a_limit_or_names_what_it_takes():
+    free = {"demo_market", "symbols", "params", "timeframes"}
+    for config in (BacktestConfig, PricesConfig, IndicatorConfig):
+        stated = {name for name, _, _ in limits(config)}
+        assert set(config.model_fields) - stated <= free
