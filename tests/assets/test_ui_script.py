@@ -16,18 +16,25 @@ def ui(tmp_path):
     made.kill()
 
 
-@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_everything(ui, how, code):
+def test_by_hand_it_ends_with_all_that_it_started(ui):
     ui.start()
     commands = " ".join(ui.processes().values())
     assert "dagster-daemon run" in commands
     assert "dagster-webserver" in commands
     assert " api grpc " in commands
-    assert ui.stop(how) == code
+    assert ui.stop(signal.SIGINT) == 130
     assert ui.processes() == {}
     assert f"http://127.0.0.1:{ui.port}" in ui.printed()
     assert str(ui.data / "dagster") in ui.printed()
     assert "BetaWarning" not in ui.printed()
+
+
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_ends_it_also_while_it_starts(ui, how, code):
+    ui.begin()
+    ui.await_print("Ctrl-C ends it.")
+    assert ui.stop(how) == code
+    assert ui.processes() == {}
 
 
 @pytest.mark.parametrize(
@@ -35,7 +42,8 @@ def test_a_signal_ends_everything(ui, how, code):
     [("dagster-daemon run", "the daemon"), ("dagster-webserver", "the webserver")],
 )
 def test_one_that_dies_ends_the_other_and_is_named(ui, program, name):
-    ui.start()
+    ui.begin()
+    ui.await_print("Ctrl-C ends it.")
     os.kill(ui.process(program), signal.SIGKILL)
     assert ui.wait() == 1
     assert ui.processes() == {}

@@ -73,6 +73,14 @@ class UiServer:
             else:
                 return
 
+    def await_print(self, text):
+        """Wait until it has printed a text."""
+        until = time.monotonic() + START_SECONDS
+        while text not in self.printed():
+            assert self.script.poll() is None, self.printed()
+            assert time.monotonic() < until, self.printed()
+            time.sleep(0.05)
+
     def ask(self, query, **variables):
         """Ask the webserver a GraphQL query."""
         asked = urllib.request.Request(
