@@ -19,11 +19,13 @@ STRICT = (
 )
 
 
+WORKSPACE = ("-w", "workspace.yaml")
+
+
 def validate(folder, data):
     options = [word for rule in STRICT for word in ("-W", rule)]
     return subprocess.run(
-        [sys.executable, *options, "-m", "dagster", "definitions", "validate"]
-        + ["-w", "workspace.yaml"],
+        [sys.executable, *options, "-m", "dagster", "definitions", "validate", *WORKSPACE],
         cwd=folder,
         env={**os.environ, "TRADING__DATA__FOLDER": str(data), "DAGSTER_HOME": str(data)},
         capture_output=True,

@@ -38,7 +38,7 @@ class UiServer:
         self.data = data
         self.log = log
         self._mark = f"TRADING__DATA__FOLDER={data}"
-        self._environment = {
+        self.environment = {
             **os.environ,
             "TRADING__DATA__FOLDER": str(data),
             "TRADING__HISTORY__START": start,
@@ -52,7 +52,7 @@ class UiServer:
             self.script = subprocess.Popen(
                 ["bash", "scripts/ui.sh"],
                 cwd=ROOT,
-                env=self._environment,
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -25,6 +25,9 @@ METRICS = "backtest_equity_metrics"
 LEADERBOARD = "backtest_leaderboard"
 GROUP = "equity"
 
+_DIALOG_DPI = 88
+"""Dagster's dialog is 1160 dots wide, and cuts off what is wider."""
+
 
 def equity_assets(platform: Platform) -> list[dg.AssetsDefinition]:
     """Make both assets."""
@@ -164,13 +167,19 @@ def _figures(report: EquityReport) -> dict[str, Any]:
         "win rate": values["trades"]["winRate"],
         "fees": values["trades"]["fees"],
     }
-    return {name: value for name, value in named.items() if value is not None}
+    # As many digits as a person reads; the file has them all.
+    return {
+        name: round(value, 6) if isinstance(value, float) else value
+        for name, value in named.items()
+        if value is not None
+    }
 
 
 def _drawing(reports: list[EquityReport], accounts: int | None = None) -> dict[str, Any]:
     from streaming.analytics.plot import png
 
-    return {"equity": dg.MetadataValue.md(picture(png(reports, accounts), "equity and drawdown"))}
+    drawn = png(reports, accounts, dpi=_DIALOG_DPI)
+    return {"equity": dg.MetadataValue.md(picture(drawn, "equity and drawdown"))}
 
 
 def _leaderboard_facts(reports: list[EquityReport], records: list[Record]) -> dict[str, Any]:
