@@ -1,4 +1,4 @@
-"""A real server on a small market, shared by the tests of a module, and a window on it."""
+"""A real server on a small market, shared by all tests, and a window on it."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ FIRST, LAST = "2024-01-22", "2024-03-05"
 """The days of the market."""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(tmp_path_factory):
     """The pages of `make ui`, on a lake whose prices are materialised and checked."""
     folder = tmp_path_factory.mktemp("ui")
