@@ -17,7 +17,7 @@ from trading_assets.platform import Platform
 pytestmark = pytest.mark.browser
 MONTHS = ("2024-01", "2024-02", "2024-03")
 # Not neighbours: each is a run of its own, and both run at once.
-STRATEGIES = ("rsi_reversion", "sma_cross")
+STRATEGIES = ("connors_rsi", "sma_cross")
 KEYS = {f"{month}|{strategy}" for month in MONTHS for strategy in STRATEGIES}
 DONE = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 
