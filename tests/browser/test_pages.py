@@ -156,6 +156,7 @@ def test_a_damaged_file_fails_the_check_and_is_named(server, launched, pages):
         expect(page.get_by_text("Failed", exact=True).first).to_be_visible()
         expect(page).to_contain_text(path.name)
         expect(page).to_contain_text("cannot be read")
+        expect(page).to_contain_text(f"Delete {folder} and materialise that partition again.")
         pages.picture("failed-check")
     finally:
         path.write_bytes(whole)

@@ -106,7 +106,7 @@ def _prices(platform: Platform, keys: Keys) -> tuple[pa.Table, list[tuple[str, i
         if info.day.isoformat() not in keys:
             continue
         path = lake.root / PRICE_1M_HISTORY.name / f"day={info.day}" / "bars.parquet"
-        part = _read(path)
+        part = _read(path, "Import that day again.")
         parts.append(part)
         files.append((f"day={info.day}", part.num_rows))
     return pa.concat_tables(parts), files
@@ -117,7 +117,7 @@ def _indicators(platform: Platform, keys: Keys) -> tuple[pa.Table, list[tuple[st
     parts, files = [arrow_schema(INDICATOR_HISTORY).empty_table()], []
     for path in sorted(root.glob("month=*/timeframe=*.parquet")):
         if path.parent.name.removeprefix("month=") in keys:
-            part = _read(path)
+            part = _read(path, "Materialise that month again.")
             # A file holds symbol after symbol, each in order of time.
             for _, place in groupby(enumerate(part["symbol"].to_pylist()), lambda one: one[1]):
                 files.append((f"{path.parent.name}/{path.name}", len(list(place))))
@@ -125,11 +125,11 @@ def _indicators(platform: Platform, keys: Keys) -> tuple[pa.Table, list[tuple[st
     return pa.concat_tables(parts), files
 
 
-def _read(path: Path) -> pa.Table:
+def _read(path: Path, remedy: str) -> pa.Table:
     try:
         return pq.read_table(path, page_checksum_verification=True)
     except (pa.ArrowException, OSError) as error:
-        raise LakeError(f"{path}: cannot be read ({error}). Import that day again.") from error
+        raise LakeError(f"{path}: cannot be read ({error}). {remedy}") from error
 
 
 def _matches_of(asset: str) -> Read:
@@ -138,7 +138,7 @@ def _matches_of(asset: str) -> Read:
         for run in _runs(platform, asset, keys):
             # By month, then strategy: in order within each.
             for path in sorted((run.folder / TRADE_MATCH_HISTORY.name).glob("*/*.parquet")):
-                part = _read(path)
+                part = _read(path, f"Delete {run.folder} and materialise that partition again.")
                 parts.append(part)
                 files.append((f"{run.id}/{path.parent.name}/{path.name}", part.num_rows))
         return pa.concat_tables(parts), files
