@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 SOAK ?= 1000000
 MUTANTS ?= 300
 
-.PHONY: setup demo ui test test-all test-rest lint format soak mutate bench bench-platform docs clean
+.PHONY: setup demo ui test test-all test-rest test-tools lint format soak mutate bench bench-platform docs clean
 
 setup: $(READY)  ## build .venv with the pinned packages
 
@@ -24,23 +24,27 @@ demo: setup  ## the main job on a synthetic market, into .demo/
 ui: setup  ## Dagster's webserver and daemon on loopback
 	PATH="$(CURDIR)/$(BIN):$$PATH" bash scripts/ui.sh
 
-test: setup  ## all tests but the slow ones
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+test: setup  ## all tests but the slow ones and those in a browser
+	$(BIN)/python -m pytest -n 2 -m "not slow and not browser"
 
 lint: setup  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test-all: test test-rest  ## what CI runs: the tests, then lint, demo and a slice of the soak
+test-all: test test-rest  ## what CI runs: the tests, then lint, demo, browser and a slice of the soak
 
-test-rest: setup
+test-rest: setup test-tools
 	$(MAKE) lint
 	$(MAKE) demo
-	SOAK=20000 $(BIN)/python -m pytest -n 2 -m slow
+	$(BIN)/python -m pytest -m browser
+	SOAK=20000 $(BIN)/python -m pytest -n 2 -m "slow and not browser"
+
+test-tools:  ## Debian's Chromium, which only test-all needs
+	bash scripts/install-test-tools.sh
 
 soak: setup  ## random sequences against the oracles: make soak SOAK=1000000
-	SOAK=$(SOAK) $(BIN)/python -m pytest -n 2 -m slow
+	SOAK=$(SOAK) $(BIN)/python -m pytest -n 2 -m "slow and not browser"
 
 mutate: setup  ## mutation score of the rules: make mutate MUTANTS=300
 	$(BIN)/python -m tests.mutation --sample $(MUTANTS)

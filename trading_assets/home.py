@@ -1,16 +1,20 @@
 """Make DAGSTER_HOME in the data folder, and print where it is: `python -m trading_assets.home`."""
 
+import errno
 import shutil
+import socket
 import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Annotated
 
 import dagster as dg
+import typer
 from sqlalchemy.exc import DBAPIError
 
-from streaming.errors import LakeError, TradingError
+from streaming.errors import LakeError, SettingsError, TradingError
 from streaming.lake import atomic_file, sweep, table_lock
 from streaming.lake.atomic import disk_errors
 from trading_assets.platform import Platform
@@ -18,6 +22,8 @@ from trading_assets.workers import settle
 
 INSTANCE_FILE = "dagster.yaml"
 """Dagster's settings, at the top of the project."""
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 def make_home(platform: Platform, instance_file: Path) -> Path:
@@ -64,16 +70,47 @@ def storage_errors(home: Path) -> Iterator[None]:
         ) from error
 
 
-def main() -> int:
-    """Make it, and print it."""
+def check_port(port: str) -> None:
+    """Make sure that a port of loopback can be listened on.
+
+    Raises
+    ------
+    SettingsError
+        If it is none, or somebody else has it.
+    """
+    if not port.isascii() or not port.isdigit() or not 0 < int(port) < 2**16:
+        raise SettingsError(f"TRADING_UI_PORT: {port!r} is not a port (1 to 65535).")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", int(port)))
+            probe.listen()
+        except OSError as error:
+            why = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be had ({error})"
+            raise SettingsError(
+                f"Port {port} of 127.0.0.1 {why}. Is the UI running already? "
+                "TRADING_UI_PORT=3001 make ui takes another one."
+            ) from error
+
+
+@app.command()
+def serve(
+    port: Annotated[str, typer.Option(help="Port of loopback that must be free.")],
+) -> None:
+    """Make the home for a webserver and a daemon that start now, and print it."""
+    check_port(port)
+    home = make_home(Platform(), Path(__file__).parents[1] / INSTANCE_FILE)
+    print(home)
+
+
+def main() -> None:
+    """Run the command line: 0 done, 1 failed, 2 wrong use."""
     try:
-        home = make_home(Platform(), Path(__file__).parents[1] / INSTANCE_FILE)
+        app()
     except TradingError as error:
         print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    print(home)
-    return 0
+        sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -7,12 +7,23 @@ for.
 """
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
 from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
 
+_IN_PROGRESS = [
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+_TELLING = {
+    dg.DagsterEventType.RUN_START,
+    dg.DagsterEventType.ENGINE_EVENT,
+    dg.DagsterEventType.STEP_WORKER_STARTED,
+}
 _DEAD = ("Z", "X")
 # A process has begun before it tells of anything; the clocks of both are read apart.
 _SLACK_SECONDS = 2.0
@@ -39,20 +50,26 @@ class WatchingRunLauncher(DefaultRunLauncher):
 
 
 def settle(instance: dg.DagsterInstance) -> list[str]:
-    """Mark the started runs whose process is gone as failed, and free what they held.
+    """End the runs in progress whose process is gone, and free what they held.
+
+    They are failed, or canceled where somebody had asked for that; `run_retries` of the
+    instance says whether they are tried again.
 
     Returns
     -------
     list of str
         Their ids.
     """
-    started = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
     settled = []
-    for run in started:
+    for run in instance.get_runs(dg.RunsFilter(statuses=_IN_PROGRESS)):
         why = lost(instance, run)
-        if why is not None:
+        if why is None:
+            continue
+        if run.status == dg.DagsterRunStatus.CANCELING:
+            instance.report_run_canceled(run, why)
+        else:
             instance.report_run_failed(run, why)
-            settled.append(run.run_id)
+        settled.append(run.run_id)
     # The daemon frees these too, but a run from a terminal may not wait for a daemon.
     storage = instance.event_log_storage
     if storage.supports_global_concurrency_limits:
@@ -64,21 +81,32 @@ def settle(instance: dg.DagsterInstance) -> list[str]:
 
 
 def lost(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:
-    """Say that the process of a run is gone; None where it is alive, or nothing is known."""
-    events = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.RUN_START)
-    if not events or events[-1].dagster_event is None:
-        return None
-    process = events[-1].dagster_event.pid
-    if process is None or _lives(process, events[-1].timestamp):
+    """Say that the processes of a run are gone; None where one is alive, or none is known."""
+    told = dict(_processes(instance, run.run_id))
+    # One without a process yet is about to start, or is timed out by the daemon.
+    if not told or any(lives(process, at) for process, at in told.items()):
         return None
     return (
-        f"Process {process}, which worked on this run, is gone: it was killed, or the machine "
-        "stopped. Partitions that it had finished are whole, the others as they were before; "
-        "run it again."
+        f"Process {', '.join(map(str, told))}, which worked on this run, is gone: it was killed, "
+        "or the machine stopped. Partitions that it had finished are whole, the others as they "
+        "were before; run it again."
     )
 
 
-def _lives(process: int, at: float) -> bool:
+def _processes(instance: dg.DagsterInstance, run_id: str) -> Iterator[tuple[int, float]]:
+    """Give the number of each process of a run, and when it told so (Unix time)."""
+    for entry in instance.all_logs(run_id, of_type=_TELLING):
+        event = entry.dagster_event
+        if event is None:
+            continue
+        told = getattr(event.event_specific_data, "metadata", {}).get("pid")
+        if told is not None and str(told.value).isdigit():
+            yield int(told.value), entry.timestamp
+        if event.event_type == dg.DagsterEventType.RUN_START and event.pid is not None:
+            yield event.pid, entry.timestamp
+
+
+def lives(process: int, at: float) -> bool:
     """Tell whether a process that was there at a moment (Unix time) still is."""
     try:
         stat = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")

@@ -85,7 +85,7 @@ def test_a_price_that_breaks_its_contract_is_found_with_its_row(platform, checke
     assert "day=2024-02-14" in one.description
     assert "high" in one.description
     # One row, under each of the rules that tie its high to its low, open and price.
-    assert one.metadata["failingRows"].value == one.metadata["brokenRules"].value == 3
+    assert one.metadata["rows failing"].value == one.metadata["rules broken"].value == 3
 
 
 def test_a_match_that_was_altered_unbalances_pnl_alone(platform, materialise, checked):

@@ -19,16 +19,25 @@ class Overrides(dg.Config):
     """What one launch may have otherwise; what is left empty is as the settings say."""
 
     capital: float | None = Field(
-        default=None, gt=0, lt=1e10, description="Capital of an account, in its currency."
+        default=None,
+        gt=0,
+        lt=1e10,
+        description="Capital of an account, in its currency; more than 0.",
     )
     slippage_bps: float | None = Field(
-        default=None, ge=0, lt=1e4, description="Slippage against the trader, basis points."
+        default=None,
+        ge=0,
+        lt=1e4,
+        description="Slippage against the trader, basis points; 0 to below 10000.",
     )
     fee_bps: float | None = Field(
-        default=None, ge=0, lt=1e4, description="Fees, basis points of the notional."
+        default=None,
+        ge=0,
+        lt=1e4,
+        description="Fees, basis points of the notional; 0 to below 10000.",
     )
     max_open_positions: int | None = Field(
-        default=None, ge=1, description="How many symbols an account may hold at once."
+        default=None, ge=1, description="How many symbols an account may hold at once; 1 or more."
     )
     symbols: list[str] = Field(
         default_factory=list, description="Symbols that take part; empty: all with prices."
@@ -38,7 +47,10 @@ class Overrides(dg.Config):
         description="Parameters by strategy, as {'sma_cross': {'fast': 20}}.",
     )
     threads: int = Field(
-        default=2, ge=1, le=64, description="Strategies run side by side; rows do not depend on it."
+        default=2,
+        ge=1,
+        le=64,
+        description="Strategies run side by side, 1 to 64; rows do not depend on it.",
     )
 
     def plan(self, platform: Platform) -> Plan:

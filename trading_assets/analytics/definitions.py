@@ -43,6 +43,9 @@ def definitions(platform: Platform) -> dg.Definitions:
         ],
         sensors=[inbox_sensor(importing), current_month_sensor()],
         resources={"platform": platform},
+        # Not a process for each step: it would import everything, and load the compiled rules,
+        # for each asset and each check. Assets use threads of their own.
+        executor=dg.in_process_executor,
     )
 
 

@@ -8,6 +8,9 @@ import dagster as dg
 from streaming.analytics.equity import EquityReport
 from trading_assets.analytics.previews import picture
 
+_DIALOG_DPI = 88
+"""Dagster's dialog is 1160 dots wide, and cuts off what is wider."""
+
 # Reports bring pandas, and pictures matplotlib: only where one is made.
 
 
@@ -29,14 +32,20 @@ def figures(report: EquityReport) -> dict[str, Any]:
         "win rate": values["trades"]["winRate"],
         "fees": values["trades"]["fees"],
     }
-    return {name: value for name, value in named.items() if value is not None}
+    # As many digits as a person reads; the file has them all.
+    return {
+        name: round(value, 6) if isinstance(value, float) else value
+        for name, value in named.items()
+        if value is not None
+    }
 
 
 def drawing(reports: Sequence[EquityReport], accounts: int | None = None) -> dg.MetadataValue[Any]:
     """Draw equity and drawdown: a page of one report, a scoreboard of several."""
     from streaming.analytics.plot import png
 
-    return dg.MetadataValue.md(picture(png(reports, accounts), "equity and drawdown"))
+    drawn = png(reports, accounts, dpi=_DIALOG_DPI)
+    return dg.MetadataValue.md(picture(drawn, "equity and drawdown"))
 
 
 def board(reports: Sequence[EquityReport]) -> dg.MetadataValue[Any]:

@@ -15,7 +15,7 @@ from streaming.errors import LakeError, SourceError
 DPI = 120
 
 
-def png(reports: Sequence[EquityReport], accounts: int | None = None) -> bytes:
+def png(reports: Sequence[EquityReport], accounts: int | None = None, *, dpi: int = DPI) -> bytes:
     """Draw reports.
 
     Parameters
@@ -25,6 +25,8 @@ def png(reports: Sequence[EquityReport], accounts: int | None = None) -> bytes:
     accounts
         How many accounts, each of a report's capital, all reports traded in together: what
         their sum is measured on. None: as many as there are reports.
+    dpi
+        Dots per inch of a page 12.6 inches wide.
 
     Returns
     -------
@@ -49,7 +51,7 @@ def png(reports: Sequence[EquityReport], accounts: int | None = None) -> bytes:
         FigureCanvasAgg(figure)
         buffer = BytesIO()
         # Software=None: matplotlib would write its version into the file.
-        figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+        figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
     return buffer.getvalue()
 
 

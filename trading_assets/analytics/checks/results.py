@@ -31,8 +31,8 @@ def as_check_result(
         "rows": report.rows,
         "rules": report.rules,
         "seconds": round(report.seconds, 3),
-        "brokenRules": len(report.broken),
-        "failingRows": sum(rule.count for rule in report.broken),
+        "rules broken": len(report.broken),
+        "rows failing": sum(rule.count for rule in report.broken),
     }
     if report.broken:
         metadata["failing rules"] = dg.MetadataValue.md(_rules_markdown(report))

@@ -1,0 +1,54 @@
+"""A real server on a small market, shared by all tests, and a window on it."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from assets.ui_server import ROOT, UiServer
+from runtimes.markets import lake_of, month_market
+
+from browser.pages import Pages, browser
+
+FIRST, LAST = "2024-01-22", "2024-03-05"
+"""The days of the market."""
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """The pages of `make ui`, on a lake whose prices are materialised and checked."""
+    folder = tmp_path_factory.mktemp("ui")
+    made = UiServer(folder / "data", folder / "log")
+    lake_of(made.data / "lake", month_market(6))
+    launch = [sys.executable, "-W", "ignore", "-m", "trading_assets.launch", "prices"]
+    launched = subprocess.run(
+        [*launch, "--from", FIRST, "--to", LAST],
+        cwd=ROOT,
+        env={**os.environ, **made.environment},
+        capture_output=True,
+        text=True,
+    )
+    assert launched.returncode == 0, launched.stderr
+    made.start()
+    yield made
+    code = made.stop()
+    left = made.processes()
+    made.kill()
+    assert code == 130
+    assert left == {}
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    with browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def pages(server, chromium):
+    """A new window; at the end of a test its pages must have had no error."""
+    context = chromium.new_context(viewport={"width": 1500, "height": 1000})
+    made = Pages(context.new_page(), server.url)
+    yield made
+    context.close()
+    assert made.errors == []
