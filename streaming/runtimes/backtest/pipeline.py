@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from streaming.contracts import TRADE_MATCH_HISTORY
 from streaming.jobs.strategies.signals import Signals
+from streaming.jobs.symbols import SymbolState
 from streaming.lake import DayInfo, Lake
 from streaming.rules.account import Account
 from streaming.rules.bars import DAY_US, Bars
@@ -35,7 +36,7 @@ from streaming.runtimes.backtest.recorded import Recording
 from streaming.runtimes.backtest.resuming import Saved, bars_known
 from streaming.runtimes.backtest.slices import day_end, plan
 from streaming.runtimes.backtest.store import RunWriter
-from streaming.runtimes.backtest.symbols import SymbolStage, SymbolState
+from streaming.runtimes.backtest.symbols import SymbolStage
 from streaming.runtimes.backtest.tally import Tally
 from streaming.runtimes.backtest.window import Window
 

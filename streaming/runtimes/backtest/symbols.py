@@ -5,38 +5,18 @@ into blocks, so that memory does not grow with it; blocks of a month's minutes w
 than smaller ones that would stay nearer to the processor.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from streaming.jobs.features import AlignState, align, features_in
-from streaming.jobs.indicators import IndicatorState, step
+from streaming.jobs.features import AlignState, align
+from streaming.jobs.indicators import FeatureRows, IndicatorState, step
 from streaming.jobs.strategies.base import Strategy
-from streaming.jobs.strategies.signals import Signals, needs_of, signals_of
+from streaming.jobs.strategies.signals import Signals, no_signals, signals_of
+from streaming.jobs.symbols import SymbolState, symbol_needs
 from streaming.rules.bars import Bars
-from streaming.rules.state import pack, unpack
 
 _BLOCK = 65_536
-_KIND, _VERSION = "symbol", 1
-
-
-class SymbolState(NamedTuple):
-    """What one symbol's features and their alignment keep; changed in place."""
-
-    indicators: IndicatorState
-    alignment: AlignState
-
-    def to_bytes(self) -> bytes:
-        """Give the state as bytes: equal state gives equal bytes."""
-        return pack(
-            _KIND,
-            _VERSION,
-            {
-                "indicators": np.frombuffer(self.indicators.to_bytes(), np.uint8),
-                "alignment": np.frombuffer(self.alignment.to_bytes(), np.uint8),
-            },
-        )
 
 
 class SymbolStage:
@@ -46,24 +26,22 @@ class SymbolStage:
     ----------
     strategies
         Those to run; none where signals come from a recording.
+    published : bool
+        Whether to compute all columns of the indicator tables too, as a panel may: states go
+        from one to the other.
     """
 
-    def __init__(self, strategies: Sequence[Strategy]) -> None:
+    def __init__(self, strategies: Sequence[Strategy], *, published: bool = False) -> None:
         self._strategies = strategies
-        self._needs = needs_of(strategies)
-        self._features = features_in(self._needs)
+        self._needs = symbol_needs(strategies, published=published)
 
     def new_state(self) -> SymbolState:
         """Give the state of a symbol before its first bar."""
-        return SymbolState(IndicatorState(self._features), AlignState(self._needs))
+        return SymbolState(IndicatorState(self._needs.features), AlignState(self._needs.alignment))
 
     def restore(self, data: bytes) -> SymbolState:
         """Restore what `SymbolState.to_bytes` gave; refused where strategies differ."""
-        arrays, _ = unpack(_KIND, _VERSION, data)
-        return SymbolState(
-            IndicatorState.from_bytes(arrays["indicators"].tobytes()),
-            AlignState.from_bytes(self._needs, arrays["alignment"].tobytes()),
-        )
+        return SymbolState.from_bytes(self._needs.alignment, data)
 
     def warm_up(self, state: SymbolState, bars: Bars, complete_to: int) -> None:
         """Take the features through bars before the window, without signals."""
@@ -83,15 +61,30 @@ class SymbolStage:
             Microseconds UTC up to which the bars are all there are.
         """
         parts: list[list[Signals]] = [[] for _ in self._strategies]
-        for block, known in _blocks(bars, complete_to):
-            views = align(state.alignment, step(state.indicators, block, known))
-            for strategy, found in zip(self._strategies, parts, strict=True):
-                view = views[strategy.anchor]
-                if len(view):
-                    signals = signals_of(strategy, view)
-                    if len(signals.ts):
-                        found.append(signals)
+        for _, signals in self.blocks(state, bars, complete_to):
+            for one, found in zip(signals, parts, strict=True):
+                if len(one.ts):
+                    found.append(one)
         return [_join(found) for found in parts]
+
+    def blocks(
+        self, state: SymbolState, bars: Bars, complete_to: int
+    ) -> Iterator[tuple[dict[str, FeatureRows], list[Signals]]]:
+        """Give the feature rows of each timeframe too, one block of bars after another.
+
+        Parameters as for `signals`.
+        """
+        none = no_signals()
+        for block, known in _blocks(bars, complete_to):
+            rows = step(state.indicators, block, known)
+            views = align(state.alignment, rows)
+            yield (
+                rows,
+                [
+                    signals_of(one, views[one.anchor]) if len(views[one.anchor]) else none
+                    for one in self._strategies
+                ],
+            )
 
 
 def _blocks(bars: Bars, complete_to: int) -> list[tuple[Bars, int]]:
@@ -106,6 +99,5 @@ def _join(parts: list[Signals]) -> Signals:
     if len(parts) == 1:
         return parts[0]
     if not parts:
-        none = np.empty(0, np.int64)
-        return Signals(none, np.empty(0, np.int8), np.empty(0, np.float64), none)
+        return no_signals()
     return Signals(*(np.concatenate(column) for column in zip(*parts, strict=True)))
