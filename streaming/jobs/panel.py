@@ -5,6 +5,7 @@ same rows, signals and saved states, so that either may take over from the other
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,7 +80,7 @@ class SymbolPanel:
     def __init__(
         self, strategies: Sequence[Strategy], symbols: Sequence[str], *, published: bool
     ) -> None:
-        self._strategies = tuple(strategies)
+        self.strategies = tuple(strategies)
         self._needs = symbol_needs(strategies, published=published)
         self._indicators = IndicatorPanel(self._needs.features)
         self._alignment = AlignPanel(self._needs.alignment, self._indicators)
@@ -167,14 +168,14 @@ class SymbolPanel:
     def by_symbol(self, signals: PanelSignals) -> dict[str, list[Signals]]:
         """Give signals by strategy id, of each symbol in turn: what the books of accounts take."""
         none = no_signals()
-        found = {one.id: [none] * len(self.symbols) for one in self._strategies}
+        found = {one.id: [none] * len(self.symbols) for one in self.strategies}
         order = np.lexsort((signals.symbol, signals.strategy))
         key = signals.strategy[order].astype(np.int64) * len(self.symbols) + signals.symbol[order]
-        starts = np.flatnonzero(np.diff(key, prepend=-1))
+        edges = np.flatnonzero(np.diff(key, prepend=-1, append=-1)).tolist()
         columns = [column[order] for column in signals[2:]]
-        for start, stop in zip(starts, [*starts[1:], len(key)], strict=True):
+        for start, stop in pairwise(edges):
             strategy, symbol = divmod(int(key[start]), len(self.symbols))
-            found[self._strategies[strategy].id][symbol] = Signals._make(
+            found[self.strategies[strategy].id][symbol] = Signals._make(
                 column[start:stop] for column in columns
             )
         return found
@@ -194,7 +195,7 @@ class SymbolPanel:
         aligned = self._alignment.align(waves)
         parts = [
             _signals_of(place, strategy, wave)
-            for place, strategy in enumerate(self._strategies)
+            for place, strategy in enumerate(self.strategies)
             for wave in aligned[strategy.anchor]
         ]
         return PanelSignals(*(np.concatenate(column) for column in zip(_NONE, *parts, strict=True)))
