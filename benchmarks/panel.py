@@ -85,8 +85,12 @@ def measure(symbols: int) -> None:
     took["all"] = np.sum(list(took.values()), axis=0).tolist()
     for name, seconds in took.items():
         p50, p99 = np.percentile(seconds, [50, 99]) * 1e3
-        print(f"  {name:<11} p50 {p50:8.2f} ms   p99 {p99:8.2f} ms   worst {max(seconds) * 1e3:8.2f}")
-    peak = int(Path(f"/proc/{os.getpid()}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        print(
+            f"  {name:<11} p50 {p50:8.2f} ms   p99 {p99:8.2f} ms   worst {max(seconds) * 1e3:8.2f}"
+        )
+    peak = int(Path(f"/proc/{os.getpid()}/statm").read_text().split()[1]) * os.sysconf(
+        "SC_PAGE_SIZE"
+    )
     print(f"  {rows} rows, {signals} signals; resident {peak / 2**20:.0f} MiB")
 
 

@@ -117,6 +117,16 @@ class IndicatorPanel:
         np.maximum(self.clock, complete_to, out=self.clock)
         return waves
 
+    def prepare(self) -> dict[str, list[Wave]]:
+        """Load all that is compiled: give a wave without a row of each timeframe."""
+        none = np.empty(0, np.int64)
+        self.advance(none, no_bars(), -1)
+        bars = plain_bars(no_bars())
+        return {
+            name: [timeframe.series.advance(none, bars)]
+            for name, timeframe in self._timeframes.items()
+        }
+
     def state(self, code: int) -> IndicatorState:
         """Give one symbol's state, as `step` would have left it; a copy."""
         state = self._blank.blank_copy()

@@ -12,6 +12,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from streaming.contracts import INDICATOR_HISTORY
+from streaming.contracts.arrow import empty_table
 from streaming.jobs.indicator_panel import IndicatorPanel
 from streaming.jobs.indicator_rows import history_rows
 from streaming.jobs.panel_features import AlignPanel, AnchorWave
@@ -73,8 +75,7 @@ class SymbolPanel:
 
     Attributes
     ----------
-    symbols : list of str
-        By code.
+    strategies : tuple of Strategy
     """
 
     def __init__(
@@ -86,16 +87,17 @@ class SymbolPanel:
         self._alignment = AlignPanel(self._needs.alignment, self._indicators)
         self._names: pa.Array[Any] = pa.array([], pa.string())
         self.add(symbols)
+        self._prepare()
 
     @property
-    def symbols(self) -> list[str]:  # noqa: D102  # described above
+    def symbols(self) -> list[str]:
+        """Their names, by code."""
         return self._indicators.symbols
 
     def add(self, symbols: Sequence[str]) -> Int:
         """Take in symbols that have no bar yet, and give their codes (int64)."""
         codes = self._indicators.add(symbols)
         self._alignment.reserve(self._indicators.room)
-        self._names = pa.array(self.symbols, pa.string())
         return codes
 
     def advance(self, codes: Int, bars: Bars, complete_to: int) -> PanelRows:
@@ -136,12 +138,15 @@ class SymbolPanel:
         `indicator_latest`'s upserts: where a symbol and timeframe have two, the later comes
         later.
         """
-        return pa.concat_tables(
-            [
-                history_rows(self._names, name, one.codes, one.ts, one.values, calc_ts)
-                for name, one in rows.features.items()
-            ]
-        )
+        if len(self._names) != len(self.symbols):
+            self._names = pa.array(self.symbols, pa.string())
+        # Most minutes end no longer timeframe: no columns are made where there is no row.
+        parts = [
+            history_rows(self._names, name, one.codes, one.ts, one.values, calc_ts)
+            for name, one in rows.features.items()
+            if len(one.ts)
+        ]
+        return pa.concat_tables([empty_table(INDICATOR_HISTORY), *parts])
 
     def state(self, code: int) -> SymbolState:
         """Give one symbol's state, as `SymbolStage` would have left it; a copy."""
@@ -179,6 +184,13 @@ class SymbolPanel:
                 column[start:stop] for column in columns
             )
         return found
+
+    def _prepare(self) -> None:
+        """Load all that is compiled, so that the first minute is as quick as any other."""
+        waves = self._indicators.prepare()
+        for place, strategy in enumerate(self.strategies):
+            for wave in self._alignment.align(waves)[strategy.anchor]:
+                _signals_of(place, strategy, wave)
 
     def _series_rows(self, timeframe: str, waves: list[Wave]) -> SeriesRows:
         row_of = self._indicators.series(timeframe).row_of

@@ -15,6 +15,8 @@ from streaming.rules.bars import Float, Int
 from streaming.rules.indicators import Feature
 from streaming.rules.indicators.panel import Wave
 
+_NEVER = np.iinfo(np.int64).max
+
 
 class AnchorWave:
     """New rows of one anchor timeframe, at most one of each symbol.
@@ -107,9 +109,10 @@ class AlignPanel:
     def reserve(self, symbols: int) -> None:
         """Make room for so many symbols; new ones have no row yet."""
         for anchor in self._anchors.values():
-            more = symbols - anchor.previous.shape[1]
-            unknown = np.full((anchor.previous.shape[0], more), np.nan)
-            anchor.previous = np.concatenate((anchor.previous, unknown), axis=1)
+            count, before = anchor.previous.shape
+            if symbols > before:
+                unknown = np.full((count, symbols - before), np.nan)
+                anchor.previous = np.concatenate((anchor.previous, unknown), axis=1)
 
     def align(self, waves: Mapping[str, Sequence[Wave]]) -> dict[str, list[AnchorWave]]:
         """Align new feature rows to each anchor, and move the state on.
@@ -156,7 +159,7 @@ class AlignPanel:
         # What came with the anchor's row may be later than it: newest first, such rows are
         # undone. What came before never is: the clock had passed it.
         for wave in reversed(waves):
-            if wave.ts.max() <= anchor.ts.min():
+            if wave.ts.max(initial=-1) <= anchor.ts.min(initial=_NEVER):
                 continue
             at = np.minimum(np.searchsorted(wave.codes, anchor.codes), len(wave.codes) - 1)
             later = (wave.codes[at] == anchor.codes) & (wave.ts[at] > anchor.ts)

@@ -1,40 +1,18 @@
 """The law: whatever minutes come, the panel gives what the per-symbol code gives."""
 
-import dataclasses
-
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from streaming.jobs.strategies import Actions, Rows, Strategy, actions, select
-from streaming.rules.indicators import close
-
 from indicators.samples import some_bars
-from strategies.market import lively_market
-from .twins import Twins, minutes_of, play
+from strategies.market import lively_market, real_bars
 
+from streaming.jobs.panel import PanelSignals, SeriesRows, SymbolPanel
+from streaming.jobs.strategies import select
+from streaming.rules.bars import join_bars
+from streaming.runtimes.backtest.symbols import SymbolStage
 
-def mirror(anchor: str, source: str, was: bool) -> Strategy:
-    """A strategy that acts at every row, as surely as a close of `source` tells it there."""
-    one = close() if source == anchor else close(source)
-
-    def signals(self: Strategy, now: Rows, before: Rows) -> Actions:
-        seen = (before if was else now)[one]
-        return actions(buy=seen > 0.0, sell=False, confidence=seen / 1_000.0)
-
-    body = {
-        "id": f"mirror_{anchor}_{source}_{was}",
-        "version": 1,
-        "family": "trend",
-        "buys": "always",
-        "sells": "never",
-        "anchor": anchor,
-        "needs": lambda self: [one],
-        "signals": signals,
-    }
-    made = dataclasses.dataclass(frozen=True, kw_only=True)(type("Mirror", (Strategy,), body))
-    return made()
-
+from .twins import Twins, assert_same_signals, at_minute, minutes_of, mirror, play
 
 SEEN = ("M1", "M5", "H1")
 MIRRORS = [mirror(a, b, was) for a in SEEN for b in SEEN for was in (False, True)]
@@ -48,7 +26,7 @@ kinds = st.builds(
 )
 
 
-@settings(max_examples=25)
+@settings(max_examples=60)
 @given(
     market=st.lists(kinds, min_size=1, max_size=4),
     listed=st.integers(1, 4),
@@ -69,3 +47,43 @@ def test_every_strategy_and_published_feature(seed):
     twins.warm_up(market, minutes[7 * 1440 - 120])
     play(twins, market, seed, minutes[7 * 1440 - 120 :][:160], stir=0.02)
     assert twins.signals > 10
+
+
+def test_real_bars_minute_by_minute_are_the_backtests(real_bars_folder):
+    """A panel that knows no batch against `SymbolStage` over everything at once."""
+    found = real_bars(real_bars_folder)
+    names = [name for name in ("SPY", "AIG", "XAUUSD.OANDA", "ES_201312") if name in found]
+    market = [found[name].rows(0, 700) for name in names]
+    strategies = select("all")
+    stage = SymbolStage(strategies, published=True)
+    panel = SymbolPanel(strategies, names, published=True)
+    parts = []
+    minutes = minutes_of(market)
+    for minute in minutes:
+        bars = at_minute(market, range(len(names)), minute)
+        parts.append(panel.advance(np.array([*bars]), join_bars([*bars.values()]), minute))
+    signals = panel.by_symbol(PanelSignals._make(joined(one.signals for one in parts)))
+    rows = {name: joined_rows([one.features[name] for one in parts]) for name in parts[0].features}
+    for code, bars in enumerate(market):
+        state = stage.new_state()
+        ((features, wanted),) = stage.blocks(state, bars, minutes[-1])
+        assert state.to_bytes() == panel.states(np.array([code]))[0]
+        assert sum(len(one.ts) for one in wanted) > 50
+        for strategy, one in zip(strategies, wanted, strict=True):
+            assert_same_signals(signals[strategy.id][code], one)
+        for timeframe, expected in features.items():
+            mine = np.flatnonzero(rows[timeframe].codes == code)
+            assert rows[timeframe].ts[mine].tolist() == expected.ts.tolist()
+            for feature, column in expected.values.items():
+                given = rows[timeframe].values[feature][mine]
+                np.testing.assert_array_equal(given, column, f"{timeframe} {feature}")
+
+
+def joined(parts):
+    return [np.concatenate(column) for column in zip(*parts, strict=True)]
+
+
+def joined_rows(parts):
+    codes, ts = joined(one[:2] for one in parts)
+    values = joined(one.values.values() for one in parts)
+    return SeriesRows(codes, ts, dict(zip(parts[0].values, values, strict=True)))

@@ -1,14 +1,38 @@
 """A panel and, for each of its symbols, the per-symbol code; both take every minute."""
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
 
 from streaming.jobs.panel import PanelRows, SymbolPanel
-from streaming.jobs.strategies import Strategy
+from streaming.jobs.strategies import Actions, Rows, Strategy, actions
 from streaming.jobs.strategies.signals import Signals
 from streaming.rules.bars import MINUTE_US, Bars, join_bars, no_bars
+from streaming.rules.indicators import close
 from streaming.runtimes.backtest.symbols import SymbolStage
+
+
+def mirror(anchor: str, source: str, was: bool) -> Strategy:
+    """A strategy that acts at every row, as surely as a close of `source` tells it there."""
+    one = close() if source == anchor else close(source)
+
+    def signals(self: Strategy, now: Rows, before: Rows) -> Actions:
+        seen = (before if was else now)[one]
+        return actions(buy=seen > 0.0, sell=False, confidence=seen / 1_000.0)
+
+    body = {
+        "id": f"mirror_{anchor}_{source}_{was}",
+        "version": 1,
+        "family": "trend",
+        "buys": "always",
+        "sells": "never",
+        "anchor": anchor,
+        "needs": lambda self: [one],
+        "signals": signals,
+    }
+    made = dataclasses.dataclass(frozen=True, kw_only=True)(type("Mirror", (Strategy,), body))
+    return made()
 
 
 def minutes_of(market: Sequence[Bars]) -> list[int]:
@@ -92,9 +116,7 @@ class Twins:
         """All states go into a fresh panel."""
         codes = np.arange(len(self.states))
         saved = self.panel.states(codes)
-        self.panel = SymbolPanel(
-            self.strategies, _names(0, len(codes)), published=self.published
-        )
+        self.panel = SymbolPanel(self.strategies, _names(0, len(codes)), published=self.published)
         for code, data in enumerate(saved):
             self.panel.load(code, data)
 
