@@ -4,9 +4,11 @@ As `streaming.jobs.indicators.step` for each symbol, with the same rows and the 
 but with all symbols in one call.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streaming.errors import StateError
 from streaming.jobs.indicators import IndicatorState, utc_text
@@ -158,6 +160,41 @@ class IndicatorPanel:
             timeframe.partial.ts[code] = NONE
             for column, value in zip(timeframe.partial, one.partial, strict=True):
                 column[code : code + len(value)] = value
+
+    def arrays(self, codes: Int) -> dict[str, NDArray[Any]]:
+        """Copy the state of n symbols: equal state gives equal arrays.
+
+        Returns
+        -------
+        dict
+            `clock` int64[n]; for each timeframe what `SeriesPanel.arrays` gives, `open`
+            int64[5, n] and `open_volume` float64[n]: the bar that is not finished, with time
+            `NONE` and zeros where there is none.
+        """
+        found: dict[str, NDArray[Any]] = {"clock": self.clock[codes]}
+        for name, timeframe in self._timeframes.items():
+            for part, array in timeframe.series.arrays(codes).items():
+                found[f"{name}.{part}"] = array
+            bar = [column[codes] for column in timeframe.partial]
+            for column in bar[1:]:
+                column[bar[0] == NONE] = 0
+            found[f"{name}.open"] = np.array(bar[:5], np.int64)
+            found[f"{name}.open_volume"] = bar[5]
+        return found
+
+    def put(self, codes: Int, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Put what `arrays` of a panel of the same needs gave in place of n symbols' state."""
+        self.clock[codes] = arrays["clock"]
+        for name, timeframe in self._timeframes.items():
+            parts = {
+                part.removeprefix(f"{name}."): array
+                for part, array in arrays.items()
+                if part.startswith(f"{name}.")
+            }
+            timeframe.series.put(codes, parts)
+            bar = [*parts["open"], parts["open_volume"]]
+            for column, values in zip(timeframe.partial, bar, strict=True):
+                column[codes] = values
 
     def _checked(self, codes: Int, bars: Bars) -> tuple[Int, Bars, Int]:
         """Give codes ascending with their bars, and the row of each symbol's bar or -1."""

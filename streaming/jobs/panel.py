@@ -17,6 +17,7 @@ from streaming.contracts.arrow import empty_table
 from streaming.jobs.indicator_panel import IndicatorPanel
 from streaming.jobs.indicator_rows import history_rows
 from streaming.jobs.panel_features import AlignPanel, AnchorWave
+from streaming.jobs.panel_state import panel_bytes, read_panel
 from streaming.jobs.strategies.base import Strategy
 from streaming.jobs.strategies.signals import Signals, no_signals
 from streaming.jobs.symbols import SymbolState, symbol_needs
@@ -169,6 +170,33 @@ class SymbolPanel:
             state = SymbolState.from_bytes(self._needs.alignment, state)
         self._indicators.load(code, state.indicators)
         self._alignment.load(code, state.alignment)
+
+    def to_bytes(self, codes: Int) -> bytes:
+        """Give the state of some symbols in one piece: equal state gives equal bytes."""
+        return panel_bytes(self._needs, self._indicators, self._alignment, codes)
+
+    def restore(self, data: bytes) -> Int:
+        """Put symbols' state that `to_bytes` gave in place of what is there.
+
+        Returns
+        -------
+        int64[n]
+            Their codes; symbols that are not there yet are added.
+
+        Raises
+        ------
+        StateError
+            If the bytes are damaged, or were saved by other rules, or for other features or
+            strategies.
+        """
+        saved = read_panel(self._needs, data)
+        known = set(self.symbols)
+        self.add([name for name in saved.symbols if name not in known])
+        code_of = {name: code for code, name in enumerate(self.symbols)}
+        codes = np.array([code_of[name] for name in saved.symbols], np.int64)
+        self._indicators.put(codes, saved.indicators)
+        self._alignment.put(codes, saved.alignment)
+        return codes
 
     def by_symbol(self, signals: PanelSignals) -> dict[str, list[Signals]]:
         """Give signals by strategy id, of each symbol in turn: what the books of accounts take."""

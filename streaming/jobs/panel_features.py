@@ -152,6 +152,15 @@ class AlignPanel:
         for name, anchor in self._anchors.items():
             anchor.previous[:, code] = [*state.previous[name].values()]
 
+    def arrays(self, codes: Int) -> dict[str, Float]:
+        """Copy what n symbols' anchors saw last: float64[others, n] by anchor."""
+        return {name: anchor.previous[:, codes] for name, anchor in self._anchors.items()}
+
+    def put(self, codes: Int, arrays: Mapping[str, Float]) -> None:
+        """Put what `arrays` of an alignment of the same needs gave in place of n symbols'."""
+        for name, anchor in self._anchors.items():
+            anchor.previous[:, codes] = arrays[name]
+
     def _seen(self, anchor: Wave, source: _Source, waves: Sequence[Wave]) -> Float:
         """Give features of another timeframe as of an anchor's rows (float64[features, k])."""
         rows = source.rows[:, None]

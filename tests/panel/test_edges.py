@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from streaming.errors import StateError
+from streaming.jobs import panel_state
 from streaming.jobs.indicator_panel import IndicatorPanel
 from streaming.jobs.indicators import IndicatorState
 from streaming.jobs.panel import SymbolPanel
@@ -114,6 +115,36 @@ def test_states_of_other_features_or_strategies_are_refused():
     assert panel.states(np.array([0])) == SymbolPanel(
         [make("sma_cross")], ["A"], published=True
     ).states(np.array([0]))
+
+
+def test_a_saved_panel_goes_to_symbols_by_name():
+    panel = SymbolPanel(select("all"), ["A", "B", "C"], published=True)
+    for minute in range(1, 70):
+        panel.advance(np.array([0, 2]), bars(minute, minute), -1)
+    data = panel.to_bytes(np.array([2, 0]))
+    other = SymbolPanel(select("all"), ["X", "A"], published=True)
+    assert other.restore(data).tolist() == [2, 1]
+    assert other.symbols == ["X", "A", "C"]
+    assert other.states(np.array([1, 2])) == panel.states(np.array([0, 2]))
+    assert other.to_bytes(np.array([2, 1])) == data
+    assert other.states(np.array([0])) == panel.states(np.array([1]))
+
+
+def test_a_saved_panel_of_others_is_refused(monkeypatch):
+    panel = SymbolPanel([make("sma_cross")], ["A"], published=True)
+    data = panel.to_bytes(np.array([0]))
+    for other in (
+        SymbolPanel([make("sma_cross")], ["B"], published=False),
+        SymbolPanel([make("sma_cross", fast=3)], ["B"], published=True),
+    ):
+        with pytest.raises(StateError, match="other strategies"):
+            other.restore(data)
+        assert other.symbols == ["B"]
+    with pytest.raises(StateError, match="damaged"):
+        panel.restore(data[:-1] + b"x")
+    monkeypatch.setattr(panel_state, "VERSION", "2")
+    with pytest.raises(StateError, match="version 1 of the indicator rules"):
+        panel.restore(data)
 
 
 def test_a_panel_without_symbols_or_strategies_gives_nothing():

@@ -112,13 +112,23 @@ class Twins:
         self.panel.load(code, data)
         self.states[code] = self.stage.restore(data)
 
-    def restart(self) -> None:
-        """All states go into a fresh panel."""
+    def restart(self, *, whole: bool) -> None:
+        """All states go into a fresh panel, in one piece or symbol by symbol."""
         codes = np.arange(len(self.states))
         saved = self.panel.states(codes)
-        self.panel = SymbolPanel(self.strategies, _names(0, len(codes)), published=self.published)
-        for code, data in enumerate(saved):
-            self.panel.load(code, data)
+        pieces = [self.panel.to_bytes(codes[::2]), self.panel.to_bytes(codes[1::2])]
+        names = [] if whole else _names(0, len(codes))
+        self.panel = SymbolPanel(self.strategies, names, published=self.published)
+        if not whole:
+            for code, data in enumerate(saved):
+                self.panel.load(code, data)
+            assert [self.panel.to_bytes(codes[k::2]) for k in (0, 1)] == pieces
+            return
+        # Symbols come back in another order: by name they go where they were.
+        self.panel.add(_names(0, len(codes)))
+        for data in reversed(pieces):
+            self.panel.restore(data)
+        assert self.panel.states(codes) == saved
 
     def catch_up(self, market: Sequence[Bars], first: int, last: int) -> None:
         """All minutes from `first` to `last` go through `SymbolStage` at once, then back.
@@ -180,7 +190,7 @@ def play(
         if random.random() < stir:
             twins.check_states()
         if random.random() < stir / 2:
-            twins.restart()
+            twins.restart(whole=bool(random.integers(2)))
         if random.random() < stir and len(twins.states) < len(market):
             twins.list_symbols(1)
     twins.check_states()

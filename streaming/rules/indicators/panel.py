@@ -6,10 +6,11 @@ takes every symbol through every kernel; while a symbol's bars are in the neares
 kernels use them. Values and state are bit for bit those of `series`.
 """
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streaming.rules.bars import Bars, Float, Int
 from streaming.rules.compile import steady
@@ -133,6 +134,43 @@ class SeriesPanel:
         self._memory[code] = state.memory
         self.last[:, code] = np.nan
         self.last[self._rows, code] = state.last
+
+    def arrays(self, codes: Int) -> dict[str, NDArray[Any]]:
+        """Copy the series of n symbols: equal series give equal arrays.
+
+        Returns
+        -------
+        dict
+            `prices` int64[5, n, lookback] (times and prices) and `volume` float64[n, lookback]
+            of the newest bars, oldest first, zeros where there are none yet; `rows` and `seen`
+            int64[n]: how many of them there are, and how many there ever were; `memory`
+            float64[n, m]; `last` float64[features, n].
+        """
+        held = self._held[codes]
+        rows = np.minimum(held, self._lookback)
+        place = np.arange(self._lookback)
+        known = place < rows[:, None]
+        place = np.minimum((held - rows)[:, None] + place, self._table.ts.shape[1] - 1)
+        tail = [np.where(known, column[codes[:, None], place], 0) for column in self._table]
+        return {
+            "prices": np.array(tail[:5], np.int64),
+            "volume": tail[5],
+            "rows": rows,
+            "seen": self.seen[codes],
+            "memory": self._memory[codes],
+            "last": self.last[self._rows[:, None], codes],
+        }
+
+    def put(self, codes: Int, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Put what `arrays` gave in place of the series of n symbols."""
+        tail = [*arrays["prices"], arrays["volume"]]
+        for column, values in zip(self._table, tail, strict=True):
+            column[codes, : self._lookback] = values
+        self._held[codes] = arrays["rows"]
+        self.seen[codes] = arrays["seen"]
+        self._memory[codes] = arrays["memory"]
+        self.last[:, codes] = np.nan
+        self.last[self._rows[:, None], codes] = arrays["last"]
 
 
 def _grown(array: np.ndarray, more: int) -> np.ndarray:
