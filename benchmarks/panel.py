@@ -17,13 +17,14 @@ import numpy as np
 
 from streaming.jobs.panel import SymbolPanel
 from streaming.jobs.strategies import select
-from streaming.rules.bars import DAY_US, MINUTE_US, Bars, no_bars
+from streaming.rules.bars import DAY_US, MINUTE_US, Bars
 from streaming.rules.money import SCALE
 from streaming.runtimes.backtest.symbols import SymbolStage
 
 WARM = 2_000
 MINUTES = 75
 WALKS = 40
+CHUNK = 500
 MIDNIGHT = 1_704_153_600_000_000 // DAY_US * DAY_US
 
 
@@ -66,23 +67,24 @@ def measure(symbols: int) -> None:
     random = np.random.default_rng(1)
     took: dict[str, list[float]] = {"indicators": [], "strategies": [], "Arrow rows": []}
     rows = signals = 0
-    # The first minute loads what was compiled and counts for nothing.
-    panel.advance(np.empty(0, np.int64), no_bars(), 0)
+    cpu: list[float] = []
     gc.collect()
     for minute in range(MINUTES):
         codes = np.flatnonzero(random.random(symbols) < 0.95)
         bars = Bars(*(column[minute][which[codes]] for column in columns))
         inner = _timed(panel)
-        start = time.perf_counter()
+        worked, start = time.thread_time(), time.perf_counter()
         found = panel.advance(codes, bars, int(walks[0].ts[minute]))
         middle = time.perf_counter()
         rows += panel.history_rows(found, int(walks[0].ts[minute])).num_rows
         end = time.perf_counter()
+        cpu.append(time.thread_time() - worked)
         signals += len(found.signals.ts)
         took["indicators"].append(inner[0])
         took["strategies"].append(middle - start - inner[0])
         took["Arrow rows"].append(end - middle)
     took["all"] = np.sum(list(took.values()), axis=0).tolist()
+    took["processor"] = cpu
     for name, seconds in took.items():
         p50, p99 = np.percentile(seconds, [50, 99]) * 1e3
         print(
@@ -91,7 +93,22 @@ def measure(symbols: int) -> None:
     peak = int(Path(f"/proc/{os.getpid()}/statm").read_text().split()[1]) * os.sysconf(
         "SC_PAGE_SIZE"
     )
+    _save_and_restore(panel)
     print(f"  {rows} rows, {signals} signals; resident {peak / 2**20:.0f} MiB")
+
+
+def _save_and_restore(panel: SymbolPanel) -> None:
+    start = time.perf_counter()
+    for first in range(0, len(panel.symbols), CHUNK):
+        data = panel.to_bytes(np.arange(first, min(first + CHUNK, len(panel.symbols))))
+    saved = time.perf_counter() - start
+    start = time.perf_counter()
+    panel.restore(data)
+    restored = time.perf_counter() - start
+    print(
+        f"  all state to bytes: {saved * 1e3:.0f} ms; the last {CHUNK} symbols at most from bytes: "
+        f"{restored * 1e3:.0f} ms ({len(data) / 2**20:.1f} MiB)"
+    )
 
 
 def _timed(panel: Any) -> list[float]:

@@ -123,6 +123,7 @@ class IndicatorPanel:
         """Load all that is compiled: give a wave without a row of each timeframe."""
         none = np.empty(0, np.int64)
         self.advance(none, no_bars(), -1)
+        self.put(none, self.arrays(none))
         bars = plain_bars(no_bars())
         return {
             name: [timeframe.series.advance(none, bars)]
@@ -167,8 +168,8 @@ class IndicatorPanel:
         Returns
         -------
         dict
-            `clock` int64[n]; for each timeframe what `SeriesPanel.arrays` gives, `open`
-            int64[5, n] and `open_volume` float64[n]: the bar that is not finished, with time
+            `clock` int64[n]; for each timeframe what `SeriesPanel.arrays` gives, `partial`
+            int64[5, n] and `partial_volume` float64[n]: the bar that is not finished, with time
             `NONE` and zeros where there is none.
         """
         found: dict[str, NDArray[Any]] = {"clock": self.clock[codes]}
@@ -178,8 +179,8 @@ class IndicatorPanel:
             bar = [column[codes] for column in timeframe.partial]
             for column in bar[1:]:
                 column[bar[0] == NONE] = 0
-            found[f"{name}.open"] = np.array(bar[:5], np.int64)
-            found[f"{name}.open_volume"] = bar[5]
+            found[f"{name}.partial"] = np.array(bar[:5], np.int64)
+            found[f"{name}.partial_volume"] = bar[5]
         return found
 
     def put(self, codes: Int, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -192,7 +193,7 @@ class IndicatorPanel:
                 if part.startswith(f"{name}.")
             }
             timeframe.series.put(codes, parts)
-            bar = [*parts["open"], parts["open_volume"]]
+            bar = [*parts["partial"], parts["partial_volume"]]
             for column, values in zip(timeframe.partial, bar, strict=True):
                 column[codes] = values
 

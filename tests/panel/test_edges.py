@@ -88,6 +88,16 @@ def test_an_hour_that_the_clock_ended_is_seen_by_the_next_bar_alone():
     assert fired == [[], [0], [0, 1]]
 
 
+def test_of_two_hours_that_come_at_once_the_older_is_not_seen_too_early():
+    """The five minutes to 00:55 end with the bar of 03:00, and so do the hours 01:00 and 03:00."""
+    panel = SymbolPanel([mirror("M5", "H1", False)], ["A"], published=False)
+    panel.advance(np.array([0]), bars(51), 0)
+    rows = panel.advance(np.array([0]), bars(180, price=300), 0)
+    assert [len(rows.features[name].ts) for name in ("M5", "H1")] == [2, 2]
+    assert rows.signals.ts.tolist() == [START + 3 * HOUR]
+    assert rows.signals.confidence.tolist() == [0.3]
+
+
 def test_late_and_doubled_bars_are_refused_and_change_nothing():
     panel = SymbolPanel(select("all"), ["A", "B"], published=True)
     panel.advance(np.array([0, 1]), bars(4, 5), 0)

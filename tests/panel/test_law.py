@@ -9,7 +9,7 @@ from strategies.market import lively_market, real_bars
 
 from streaming.jobs.panel import PanelSignals, SeriesRows, SymbolPanel
 from streaming.jobs.strategies import select
-from streaming.rules.bars import join_bars
+from streaming.rules.bars import MINUTE_US, Bars, join_bars
 from streaming.runtimes.backtest.symbols import SymbolStage
 
 from .twins import Twins, assert_same_signals, at_minute, minutes_of, mirror, play
@@ -17,12 +17,24 @@ from .twins import Twins, assert_same_signals, at_minute, minutes_of, mirror, pl
 SEEN = ("M1", "M5", "H1")
 MIRRORS = [mirror(a, b, was) for a in SEEN for b in SEEN for was in (False, True)]
 
+
+def bars_of(seed: int, rows: int, gaps: float, volumes: bool, rounded: int) -> Bars:
+    """Bars of which some come late, so that they are the last minute of an interval."""
+    bars = some_bars(seed, rows, gaps=gaps, volumes=volumes)
+    length = rounded * MINUTE_US
+    late = np.random.default_rng(seed).random(rows) < 0.4
+    moved = np.maximum.accumulate(np.where(late, -(-bars.ts // length) * length, bars.ts))
+    ts, first = np.unique(moved, return_index=True)
+    return Bars(ts, *(column[first] for column in bars[1:]))
+
+
 kinds = st.builds(
-    lambda seed, rows, gaps, volumes: some_bars(seed, rows, gaps=gaps, volumes=volumes),
+    bars_of,
     st.integers(0, 2**32),
     st.integers(1, 60),
     st.sampled_from([0.0, 0.3, 0.95]),
     st.booleans(),
+    st.sampled_from([1, 5, 60]),
 )
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.rules.bars import Bars, Float, Int
+from streaming.rules.bars import Bars, Float, Int, plain_bars
 from streaming.rules.compile import steady
 from streaming.rules.indicators.calls import Calls, call_kernel, calls_of
 from streaming.rules.indicators.names import Feature
@@ -132,7 +132,6 @@ class SeriesPanel:
         self._held[code] = rows
         self.seen[code] = state.seen
         self._memory[code] = state.memory
-        self.last[:, code] = np.nan
         self.last[self._rows, code] = state.last
 
     def arrays(self, codes: Int) -> dict[str, NDArray[Any]]:
@@ -141,20 +140,15 @@ class SeriesPanel:
         Returns
         -------
         dict
-            `prices` int64[5, n, lookback] (times and prices) and `volume` float64[n, lookback]
-            of the newest bars, oldest first, zeros where there are none yet; `rows` and `seen`
-            int64[n]: how many of them there are, and how many there ever were; `memory`
-            float64[n, m]; `last` float64[features, n].
+            The newest bars of each symbol, one symbol after another, as columns named as those
+            of `Bars`; `rows` and `seen` int64[n]: how many of them each has, and how many
+            there ever were; `memory` float64[n, m]; `last` float64[features, n].
         """
-        held = self._held[codes]
-        rows = np.minimum(held, self._lookback)
-        place = np.arange(self._lookback)
-        known = place < rows[:, None]
-        place = np.minimum((held - rows)[:, None] + place, self._table.ts.shape[1] - 1)
-        tail = [np.where(known, column[codes[:, None], place], 0) for column in self._table]
+        rows = np.minimum(self._held[codes], self._lookback)
+        tails = Bars._make(np.empty(rows.sum(), column.dtype) for column in self._table)
+        _copy_tails(codes, self._held, rows, self._table, tails)
         return {
-            "prices": np.array(tail[:5], np.int64),
-            "volume": tail[5],
+            **tails._asdict(),
             "rows": rows,
             "seen": self.seen[codes],
             "memory": self._memory[codes],
@@ -163,13 +157,11 @@ class SeriesPanel:
 
     def put(self, codes: Int, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Put what `arrays` gave in place of the series of n symbols."""
-        tail = [*arrays["prices"], arrays["volume"]]
-        for column, values in zip(self._table, tail, strict=True):
-            column[codes, : self._lookback] = values
         self._held[codes] = arrays["rows"]
+        tails = plain_bars(Bars._make(arrays[name] for name in Bars._fields))
+        _put_tails(codes, self._held, tails, self._table)
         self.seen[codes] = arrays["seen"]
         self._memory[codes] = arrays["memory"]
-        self.last[:, codes] = np.nan
         self.last[self._rows[:, None], codes] = arrays["last"]
 
 
@@ -262,3 +254,35 @@ def _compute(
         for row in range(now.shape[0]):
             before[row, k] = last[row, code]
             last[row, code] = now[row, k]
+
+
+@steady
+def _copy_tails(codes: Int, held: Int, rows: Int, table: Bars, tails: Bars) -> None:
+    """Copy the newest rows of each symbol's bars, one symbol after another."""
+    at = 0
+    for k in range(codes.shape[0]):
+        code = codes[k]
+        for place in range(held[code] - rows[k], held[code]):
+            tails.ts[at] = table.ts[code, place]
+            tails.open[at] = table.open[code, place]
+            tails.high[at] = table.high[code, place]
+            tails.low[at] = table.low[code, place]
+            tails.close[at] = table.close[code, place]
+            tails.volume[at] = table.volume[code, place]
+            at += 1
+
+
+@steady
+def _put_tails(codes: Int, held: Int, tails: Bars, table: Bars) -> None:
+    """Put each symbol's bars, `held` of them, at the start of its row."""
+    at = 0
+    for k in range(codes.shape[0]):
+        code = codes[k]
+        for place in range(held[code]):
+            table.ts[code, place] = tails.ts[at]
+            table.open[code, place] = tails.open[at]
+            table.high[code, place] = tails.high[at]
+            table.low[code, place] = tails.low[at]
+            table.close[code, place] = tails.close[at]
+            table.volume[code, place] = tails.volume[at]
+            at += 1
