@@ -120,9 +120,7 @@ def _per_symbol(panel: SymbolPanel, bars: Bars) -> None:
         start = time.perf_counter()
         stage.signals(state, bars.rows(row, row + 1), int(bars.ts[row]))
         took.append(time.perf_counter() - start)
-    print(
-        f"  one symbol alone: p50 {np.median(took) * 1e3:.2f} ms a minute, without Arrow rows"
-    )
+    print(f"  one symbol alone: p50 {np.median(took) * 1e3:.2f} ms a minute, without Arrow rows")
 
 
 def _timed(panel: Any) -> list[float]:
