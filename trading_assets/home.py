@@ -95,10 +95,11 @@ def check_port(port: str) -> None:
 
 @app.command()
 def serve(
-    port: Annotated[str, typer.Option(help="Port of loopback that must be free.")],
+    port: Annotated[str, typer.Option(help="Port of loopback that must be free.")] = "",
 ) -> None:
-    """Make the home for a webserver and a daemon that start now, and print it."""
-    check_port(port)
+    """Make the home, for a webserver and a daemon on a port if one is given, and print it."""
+    if port:
+        check_port(port)
     home = make_home(Platform(), Path(__file__).parents[1] / INSTANCE_FILE)
     print(home)
 

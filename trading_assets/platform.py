@@ -98,3 +98,10 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]
     def lake(self) -> Lake:
         """Open the lake."""
         return Lake(self.folders.lake)
+
+
+def rules_are_new() -> bool:
+    """Tell whether the rules as they are now have never been compiled for this user."""
+    from streaming.rules.compile import numba
+
+    return not any(Path(numba.config.CACHE_DIR).rglob("*.nbi"))

@@ -15,7 +15,7 @@ from streaming.analytics import EquityReport, MatchArrays, figures_from_matches
 from streaming.instruments import Instruments
 from streaming.jobs.allocator import advance, instruments_of, market_of
 from streaming.jobs.strategies import make
-from streaming.jobs.symbols import SymbolStage
+from streaming.jobs.symbol_stage import SymbolStage
 from streaming.rules.account import Outcome
 from streaming.rules.bars import Bars
 from streaming.runtimes.backtest.accounts import accounts_of

@@ -35,9 +35,18 @@ class AlignState:
     def __init__(self, needs: Needs) -> None:
         self.needs = {anchor: tuple(sorted(set(needs[anchor]))) for anchor in sorted(needs)}
         self.previous = {
-            anchor: {one: np.nan for one in wanted if not _own(one, anchor)}
+            anchor: {one: np.nan for one in wanted if not is_own(one, anchor)}
             for anchor, wanted in self.needs.items()
         }
+
+    def blank_copy(self) -> "AlignState":
+        """Give the state for the same needs before the first row."""
+        state = object.__new__(AlignState)
+        state.needs = self.needs
+        state.previous = {
+            anchor: dict.fromkeys(known, np.nan) for anchor, known in self.previous.items()
+        }
+        return state
 
     def to_bytes(self) -> bytes:
         """Give the state as bytes: equal state gives equal bytes."""
@@ -135,7 +144,7 @@ class AnchorRows:
         return self._rows[one.timeframe or self.anchor]
 
     def _now(self, one: Feature) -> Float:
-        if _own(one, self.anchor):
+        if is_own(one, self.anchor):
             return self._source(one).held[one.local][1:]
         return self._joined[one][1:]
 
@@ -143,7 +152,7 @@ class AnchorRows:
         """Give the column as of the anchor row before the batch, and of each row in it."""
         source = self._source(one)
         held = source.held[one.local]
-        if _own(one, self.anchor):
+        if is_own(one, self.anchor):
             return held
         seen = np.repeat(held, self._seen(one.timeframe or self.anchor))
         seen[0] = self._previous[one]
@@ -197,5 +206,6 @@ def features_in(needs: Needs) -> set[Feature]:
     return wanted | {feature("close", tf=anchor) for anchor in needs}
 
 
-def _own(one: Feature, anchor: str) -> bool:
+def is_own(one: Feature, anchor: str) -> bool:
+    """Tell whether a feature is one of the anchor's own timeframe."""
     return one.timeframe is None or one.timeframe == anchor

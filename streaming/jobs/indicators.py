@@ -6,6 +6,7 @@ more will come, and stores what comes out.
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -41,8 +42,11 @@ class FeatureRows(NamedTuple):
         return {feature: column[1:] for feature, column in self.held.items()}
 
 
-class _Timeframe:
-    """One timeframe of a symbol: the bar that is not finished, and the features' state."""
+class Timeframe:
+    """One timeframe of a symbol: the bar that is not finished, and the features' state.
+
+    `minutes` is its length; `partial` has one row or none.
+    """
 
     def __init__(self, minutes: int, series: SeriesState, partial: Bars) -> None:
         self.minutes = minutes
@@ -67,6 +71,8 @@ class IndicatorState:
         With timeframes, ascending.
     clock : int
         Microseconds UTC up to which the input is complete: bars from there on are late.
+    timeframes : dict of str to Timeframe
+        Those that are needed, shortest first.
     """
 
     def __init__(self, needs: Iterable[Feature], timeframes: Iterable[str] = ()) -> None:
@@ -74,8 +80,8 @@ class IndicatorState:
         self.clock = -1
         wanted = {check_timeframe(name) for name in timeframes}
         wanted.update(need.timeframe for need in self.needs if need.timeframe)
-        self._timeframes = {
-            name: _Timeframe(
+        self.timeframes = {
+            name: Timeframe(
                 minutes,
                 new_series(feature for feature in self.needs if feature.timeframe == name),
                 no_bars(),
@@ -84,10 +90,31 @@ class IndicatorState:
             if name in wanted
         }
 
+    def blank_copy(self) -> "IndicatorState":
+        """Give the state for the same needs before the first bar."""
+        state = object.__new__(IndicatorState)
+        state.needs, state.clock = self.needs, -1
+        # The series know their features already; asking `new_series` would sort them again.
+        state.timeframes = {
+            name: Timeframe(
+                one.minutes,
+                SeriesState(
+                    one.series.features,
+                    no_bars(),
+                    0,
+                    np.zeros(one.series.memory.shape),
+                    np.full(one.series.last.shape, np.nan),
+                ),
+                no_bars(),
+            )
+            for name, one in self.timeframes.items()
+        }
+        return state
+
     def to_bytes(self) -> bytes:
         """Give the state as bytes: equal state gives equal bytes."""
         arrays: dict[str, NDArray[Any]] = {}
-        for name, timeframe in self._timeframes.items():
+        for name, timeframe in self.timeframes.items():
             series = timeframe.series
             for kind, bars in (("partial", timeframe.partial), ("tail", series.tail)):
                 arrays[f"{name}.{kind}"] = np.array(bars[:5], np.int64)
@@ -101,7 +128,7 @@ class IndicatorState:
             rules=VERSION,
             clock=self.clock,
             needs=[[need.name, list(need.params), need.timeframe] for need in self.needs],
-            seen={name: timeframe.series.seen for name, timeframe in self._timeframes.items()},
+            seen={name: timeframe.series.seen for name, timeframe in self.timeframes.items()},
         )
 
     @classmethod
@@ -119,10 +146,10 @@ class IndicatorState:
                 f"{_KIND} state: saved with version {facts['rules']} of the indicator rules, "
                 f"this is version {VERSION}. Start from the symbol's first bar."
             )
-        needs = [Feature(name, tuple(params), tf) for name, params, tf in facts["needs"]]
-        state = cls(needs, facts["seen"])
+        needs = tuple(Feature(name, tuple(params), tf) for name, params, tf in facts["needs"])
+        state = _blank(needs, tuple(facts["seen"])).blank_copy()
         state.clock = facts["clock"]
-        for name, timeframe in state._timeframes.items():
+        for name, timeframe in state.timeframes.items():
             partial, tail = (
                 Bars._make([*arrays[f"{name}.{kind}"], arrays[f"{name}.{kind}.volume"]])
                 for kind in ("partial", "tail")
@@ -133,6 +160,12 @@ class IndicatorState:
             timeframe.series.memory = arrays[f"{name}.memory"]
             timeframe.series.last = arrays[f"{name}.last"]
         return state
+
+
+@lru_cache(maxsize=16)
+def _blank(needs: tuple[Feature, ...], timeframes: tuple[str, ...]) -> IndicatorState:
+    """Make a state once for all symbols that are restored with the same needs."""
+    return IndicatorState(needs, timeframes)
 
 
 def step(state: IndicatorState, bars: Bars, complete_to: int) -> dict[str, FeatureRows]:
@@ -163,7 +196,7 @@ def step(state: IndicatorState, bars: Bars, complete_to: int) -> dict[str, Featu
         _check_order(state, bars)
     bars = plain_bars(bars)
     rows = {}
-    for name, timeframe in state._timeframes.items():
+    for name, timeframe in state.timeframes.items():
         if timeframe.minutes == 1:
             finished = bars
         else:
@@ -180,19 +213,20 @@ def _check_order(state: IndicatorState, bars: Bars) -> None:
     """Refuse bars out of order, or at or before the time that was declared complete."""
     if bars.ts[0] <= state.clock:
         raise StateError(
-            f"Indicators: a bar of {_utc(bars.ts[0])} came after {_utc(state.clock)} was "
+            f"Indicators: a bar of {utc_text(bars.ts[0])} came after {utc_text(state.clock)} was "
             "complete. Late bars are for the price table alone; leave them out here."
         )
     back = np.flatnonzero(bars.ts[1:] <= bars.ts[:-1])
     if len(back):
         at = int(back[0])
         raise StateError(
-            f"Indicators: the bar of {_utc(bars.ts[at + 1])} follows that of "
-            f"{_utc(bars.ts[at])}. Sort the bars by ts and drop duplicates."
+            f"Indicators: the bar of {utc_text(bars.ts[at + 1])} follows that of "
+            f"{utc_text(bars.ts[at])}. Sort the bars by ts and drop duplicates."
         )
 
 
-def _utc(ts: int) -> str:
+def utc_text(ts: int) -> str:
+    """Write a time (microseconds UTC) for messages."""
     return str(np.datetime64(int(ts), "us")) + "Z"
 
 
@@ -216,28 +250,15 @@ def indicator_history_rows(
         In the contract's schema. A feature that is not warm, or was not computed because
         no strategy needs it, is null.
     """
-    import pyarrow as pa
+    # Here, because the indicators run in places that never load Arrow.
+    from streaming.jobs.indicator_rows import history_rows
 
-    from streaming.contracts import INDICATOR_HISTORY
-    from streaming.contracts.arrow import arrow_schema
-    from streaming.rules.indicators import PUBLISHED_FEATURES
-
-    schema = arrow_schema(INDICATOR_HISTORY)
-    count = len(rows.ts)
-    known: dict[str, Any] = {
-        "symbol": pa.repeat(symbol, count),
-        "timeframe": pa.repeat(timeframe, count),
-        "barTs": pa.array(rows.ts),
-        "final": pa.repeat(final, count),
-        "calcTs": pa.repeat(calc_ts, count),
-        "indicatorVersion": pa.repeat(VERSION, count),
-    }
-    for feature in PUBLISHED_FEATURES:
-        held = rows.held.get(feature)
-        known[feature.column] = (
-            pa.nulls(count, pa.float64())
-            if held is None
-            # NaN, in pandas' manner of speaking, is null.
-            else pa.array(held[1:], from_pandas=True)
-        )
-    return pa.table([known[field.name].cast(field.type) for field in schema], schema=schema)
+    return history_rows(
+        [symbol],
+        timeframe,
+        np.zeros(len(rows.ts), np.int64),
+        rows.ts,
+        rows.values,
+        calc_ts,
+        final=final,
+    )

@@ -77,3 +77,25 @@ def facts(instance):
         return found[partition] if partition is not None or not found else found
 
     return of
+
+
+@pytest.fixture
+def checked(platform, instance):
+    """Run an asset's checks alone: their results by name."""
+
+    def run(name):
+        made = definitions(platform)
+        job = made.resolve_implicit_global_asset_job_def()
+        keys = [
+            key
+            for key in made.resolve_asset_graph().asset_check_keys
+            if key.asset_key.path[-1] == name
+        ]
+        job = dg.define_asset_job("checks", dg.AssetSelection.checks(*keys))
+        whole = dg.Definitions.merge(made, dg.Definitions(jobs=[job]))
+        result = whole.resolve_job_def("checks").execute_in_process(
+            instance=instance, raise_on_error=False
+        )
+        return {one.check_name: one for one in result.get_asset_check_evaluations()}
+
+    return run

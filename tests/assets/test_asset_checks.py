@@ -4,37 +4,13 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import pytest
 
 from streaming.runtimes.runs import find_run
 from trading_assets.analytics.backtests import BACKTESTS, PORTFOLIO
-from trading_assets.analytics.definitions import definitions
 from trading_assets.analytics.records import Records
 
 ALL = ("2024-01", "2024-03")
 BOOKS = {"books_balance", "open_symbols_within_the_limit", "no_signal_before_its_bar"}
-
-
-@pytest.fixture
-def checked(platform, instance):
-    """Run an asset's checks alone: their results by name."""
-
-    def run(name):
-        made = definitions(platform)
-        job = made.resolve_implicit_global_asset_job_def()
-        keys = [
-            key
-            for key in made.resolve_asset_graph().asset_check_keys
-            if key.asset_key.path[-1] == name
-        ]
-        job = dg.define_asset_job("checks", dg.AssetSelection.checks(*keys))
-        whole = dg.Definitions.merge(made, dg.Definitions(jobs=[job]))
-        result = whole.resolve_job_def("checks").execute_in_process(
-            instance=instance, raise_on_error=False
-        )
-        return {one.check_name: one for one in result.get_asset_check_evaluations()}
-
-    return run
 
 
 def runs_of(platform, asset):
@@ -70,6 +46,7 @@ def test_everything_is_green_on_good_data(materialise, checked, platform):
     for name in ("price_1m_history", "indicator_history", BACKTESTS, PORTFOLIO):
         for one in checked(name).values():
             assert one.passed, f"{name}.{one.check_name}: {one.description}"
+            assert one.metadata.get("partitions", dg.MetadataValue.text("all")).value == "all"
             rows = one.metadata.get("rows", one.metadata.get("compared")).value
             assert rows > 0, f"{name}.{one.check_name}"
 

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import dagster as dg
 import pyarrow as pa
@@ -18,12 +19,12 @@ import pytest
 
 from streaming.contracts import INDICATOR_HISTORY, PRICE_1M_HISTORY, TRADE_MATCH_HISTORY, Table
 from streaming.lake import atomic
-from streaming.runtimes.runs import find_run
 from trading_assets.analytics import inbox, inbox_listing
 from trading_assets.analytics.backtests import BACKTESTS, PORTFOLIO
+from trading_assets.analytics.checks.rows import Keys, runs_of
+from trading_assets.analytics.contract_checks import BESIDE_MATCHES, TRACED
 from trading_assets.analytics.definitions import definitions
 from trading_assets.analytics.equity import LEADERBOARD, METRICS
-from trading_assets.analytics.records import Records
 from trading_assets.analytics.warehouse import WAREHOUSE
 from trading_assets.platform import Platform
 
@@ -34,13 +35,36 @@ EARLIER = "2013-10"
 SOME = ("rsi_momentum", "rsi_reversion")
 PRICES, INDICATORS = PRICE_1M_HISTORY.name, INDICATOR_HISTORY.name
 FIRST, LAST = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
-# What else notices: a run's statement is held against its matches; signals against bars.
-NOTICES = {
-    PRICES: set(),
-    INDICATORS: set(),
-    BACKTESTS: {(BACKTESTS, "pnl_of_matches_is_that_of_the_metrics")},
-    PORTFOLIO: {(PORTFOLIO, "books_balance"), (PORTFOLIO, "open_symbols_within_the_limit")},
-}
+
+
+class Case(NamedTuple):
+    """A check of a contract: its asset and name, its table, and a partition that has rows.
+
+    `notices` are the checks of the asset that may fail with it: what ties its tables together.
+    """
+
+    asset: str
+    check: str
+    table: Table
+    key: str
+    notices: tuple[str, ...] = ()
+
+
+BOOKS = ("books_balance", "open_symbols_within_the_limit", "no_signal_before_its_bar")
+CASES = {
+    f"{one.asset}.{one.check}": one
+    for one in (
+        Case(PRICES, "contract", PRICE_1M_HISTORY, DAY),
+        Case(INDICATORS, "contract", INDICATOR_HISTORY, MONTH),
+        Case(BACKTESTS, "contract", TRADE_MATCH_HISTORY, MONTH,
+             ("pnl_of_matches_is_that_of_the_metrics",)),
+        Case(PORTFOLIO, "contract", TRADE_MATCH_HISTORY, EARLIER, BOOKS),
+        *(
+            Case(PORTFOLIO, f"contract_{table.name}", table, EARLIER, BOOKS)
+            for table in (*BESIDE_MATCHES, *TRACED)
+        ),
+    )
+}  # fmt: skip
 
 
 class Real:
@@ -50,8 +74,16 @@ class Real:
         self.platform = Platform(folder=str(root))
         self._instance = instance
         self._definitions = definitions(self.platform)
-        checks = dg.define_asset_job("checks", dg.AssetSelection.all_asset_checks())
-        self._checks = dg.Definitions.merge(self._definitions, dg.Definitions(jobs=[checks]))
+        graph = self._definitions.resolve_asset_graph()
+        self._checks = {
+            name: self._job(name, dg.AssetSelection.checks_for_assets(name))
+            for name in {key.asset_key.path[-1] for key in graph.asset_check_keys}
+        }
+
+    def _job(self, name: str, chosen: dg.AssetSelection) -> dg.JobDefinition:
+        job = dg.define_asset_job(f"checks_of_{name}", chosen)
+        whole = dg.Definitions.merge(self._definitions, dg.Definitions(jobs=[job]))
+        return whole.resolve_job_def(job.name)
 
     def materialise(self, *names: str, keys: tuple[str, str] | None = None, **config) -> None:
         """Materialise assets with their checks; all succeed, and every check passes."""
@@ -65,45 +97,30 @@ class Real:
         )
         assert all(one.passed for one in result.get_asset_check_evaluations())
 
-    def check(self, key: str | None = None) -> dict[tuple[str, str], dg.AssetCheckEvaluation]:
-        """Run every check, on the partitions of a day or its month, or on all."""
-        result = self._checks.resolve_job_def("checks").execute_in_process(
-            instance=self._instance,
-            tags={FIRST: key, LAST: key} if key else {},
-            raise_on_error=False,
+    def check(self, asset: str, key: str | None = None) -> dict[str, dg.AssetCheckEvaluation]:
+        """Run every check of an asset, on a partition or on all; give what each found."""
+        result = self._checks[asset].execute_in_process(
+            instance=self._instance, tags={FIRST: key, LAST: key} if key else {}
         )
-        found = result.get_asset_check_evaluations()
-        assert len(found) == 8
-        return {(one.asset_key.path[-1], one.check_name): one for one in found}
+        return {one.check_name: one for one in result.get_asset_check_evaluations()}
 
-    def file_of(self, name: str) -> tuple[Path, str]:
-        """A real file of a checked table, the fullest, and its name in a check's metadata."""
+    def file_of(self, case: Case) -> tuple[Path, str]:
+        """A real file that a check reads, the fullest, and its name in the check's metadata."""
         lake = self.platform.folders.lake
-        if name == PRICES:
+        if case.asset == PRICES:
             return lake / PRICES / f"day={DAY}" / "bars.parquet", f"day={DAY}"
-        if name == INDICATORS:
+        if case.asset == INDICATORS:
             place = f"month={MONTH}/timeframe=M15.parquet"
             return lake / INDICATORS / place, place
-        runs = [
-            find_run(self.platform.lake(), one.run_id)
-            for one in Records(self.platform.folders.partitions, name).all()
-            if one.month == KEY_OF[name][:7]
+        runs = runs_of(self.platform, case.asset, Keys({"dagster/partition": case.key}))
+        tables = [
+            (run, path)
+            for run in runs
+            for path in run.folder.rglob("*.parquet")
+            if case.table.name in str(path.relative_to(run.folder))
         ]
-        tables = [(run, path) for run in runs for path in (run.folder / MATCHES).rglob("*.parquet")]
         run, path = max(tables, key=lambda one: pq.read_metadata(one[1]).num_rows)
-        return path, f"{run.id}/{path.parent.name}/{path.name}"
-
-
-MATCHES = TRADE_MATCH_HISTORY.name
-TABLE_OF = {
-    PRICES: PRICE_1M_HISTORY,
-    INDICATORS: INDICATOR_HISTORY,
-    BACKTESTS: TRADE_MATCH_HISTORY,
-    PORTFOLIO: TRADE_MATCH_HISTORY,
-}
-
-
-KEY_OF = {PRICES: DAY, INDICATORS: MONTH, BACKTESTS: MONTH, PORTFOLIO: EARLIER}
+        return path, f"{run.id}/{path.relative_to(run.folder)}"
 
 
 @pytest.fixture(scope="module")
@@ -134,59 +151,64 @@ def real(real_bars_folder, tmp_path_factory) -> Iterator[Real]:
         yield made
 
 
-def test_all_checks_are_green_on_rows_of_every_table(real):
-    for key, one in real.check().items():
-        assert one.passed, (key, one.description)
-        assert one.metadata.get("rows", one.metadata.get("compared")).value > 0, key
+@pytest.mark.parametrize("asset", sorted({one.asset for one in CASES.values()}))
+def test_all_checks_are_green_on_rows_of_every_table(real, asset):
+    found = real.check(asset)
+    assert {one.check for one in CASES.values() if one.asset == asset} <= set(found)
+    for name, one in found.items():
+        assert one.passed, (name, one.description)
+        assert one.metadata.get("rows", one.metadata.get("compared")).value > 0, name
 
 
-@pytest.mark.parametrize("name", list(TABLE_OF))
+@pytest.mark.parametrize("name", list(CASES))
 def test_each_rule_broken_in_a_real_file_is_told_with_its_row(real, name):
-    table = TABLE_OF[name]
-    path, place = real.file_of(name)
+    case = CASES[name]
+    path, place = real.file_of(case)
     whole = path.read_bytes()
     rows = pq.read_table(path)
-    ways = [one for one in ways_on_disk(table) if can_be_written(rows, one, path)]
+    ways = [one for one in ways_on_disk(case.table) if can_be_written(rows, one, path)]
     # Parquet itself holds no null where its schema has none.
-    never = {one.rule for one in ways_on_disk(table)} - {one.rule for one in ways}
+    never = {one.rule for one in ways_on_disk(case.table)} - {one.rule for one in ways}
     assert all(rule.endswith(" is there") for rule in never), never
     most = (rows.num_rows - 2) // 2
+    assert most > 0
     try:
         for begin in range(0, len(ways), most):
             spoilt, expected = spoil_each_second(rows, ways[begin : begin + most])
             write(spoilt, path, rows.schema)
-            found = real.check(KEY_OF[name])
-            failed = {key for key, one in found.items() if not one.passed}
-            assert (name, "contract") in failed <= {(name, "contract")} | NOTICES[name]
-            told = found[name, "contract"].metadata
+            found = real.check(case.asset, case.key)
+            failed = {check for check, one in found.items() if not one.passed}
+            assert case.check in failed <= {case.check, *case.notices}
+            told = found[case.check].metadata
             records = [one.data for one in told["failing rows"].records]
             assert {one["file"] for one in records} == {place}
             shown = Counter(one["rule"] for one in records)
             assert set(shown) == set(expected)
             for one in records:
                 assert int(one["row number"]) in expected[one["rule"]], one
-            assert told["failingRows"].value == sum(map(len, expected.values()))
+            assert told["rows failing"].value == sum(map(len, expected.values()))
     finally:
         path.write_bytes(whole)
 
 
-@pytest.mark.parametrize("name", [PRICES, BACKTESTS])
+@pytest.mark.parametrize("name", [f"{PRICES}.contract", f"{BACKTESTS}.contract"])
 def test_one_cell_alone_fails_its_check_and_no_other(real, name):
     """A row that is not there at the right minute, or a match of nothing: one rule, one row."""
-    path, place = real.file_of(name)
+    case = CASES[name]
+    path, place = real.file_of(case)
     whole = path.read_bytes()
     rows = pq.read_table(path)
-    way = next(one for one in ways_on_disk(TABLE_OF[name]) if one.rule.endswith("never is empty"))
+    way = next(one for one in ways_on_disk(case.table) if one.rule.endswith("never is empty"))
     try:
         write(way.spoil(rows, 17), path, rows.schema)
-        found = real.check(KEY_OF[name])
+        found = real.check(case.asset, case.key)
     finally:
         path.write_bytes(whole)
-    (record,) = found[name, "contract"].metadata["failing rows"].records
+    (record,) = found[case.check].metadata["failing rows"].records
     assert (record.data["rule"], record.data["row number"]) == (way.rule, "18")
     assert record.data["file"] == place
-    failed = {key for key, one in found.items() if not one.passed}
-    assert (name, "contract") in failed <= {(name, "contract")} | NOTICES[name]
+    failed = {check for check, one in found.items() if not one.passed}
+    assert case.check in failed <= {case.check, *case.notices}
 
 
 def ways_on_disk(table: Table) -> list[Corruption]:

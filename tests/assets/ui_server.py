@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
 from pathlib import Path
@@ -40,6 +41,8 @@ class UiServer:
         self._mark = f"TRADING__DATA__FOLDER={data}"
         self.environment = {
             **os.environ,
+            # As `make ui` does: the programs of this environment come first.
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "TRADING__DATA__FOLDER": str(data),
             "TRADING__HISTORY__START": start,
             "TRADING_UI_PORT": str(self.port),

@@ -19,7 +19,7 @@ from trading_assets.analytics.previews import match_preview
 from trading_assets.analytics.prices import PRICES, failures
 from trading_assets.analytics.records import Record, Records
 from trading_assets.contract_metadata import OWNERS, schema_metadata
-from trading_assets.platform import Platform
+from trading_assets.platform import Platform, rules_are_new
 
 BACKTESTS = "backtest_trade_matches"
 PORTFOLIO = "portfolio_trade_matches"
@@ -106,6 +106,8 @@ def _materialise(
     sweep(platform.folders.partitions)
     records = Records(platform.folders.partitions, context.asset_key.path[-1])
     lake = SharedLake(platform.folders.lake)
+    if rules_are_new():
+        context.log.info("The rules are compiled first: half a minute or so, this once.")
     done: list[Month] = []
     failed: list[Month] = []
     for number, month in enumerate(run_months(lake, plan, keys), 1):

@@ -92,8 +92,9 @@ def _check(
         from trading_assets.analytics.checks.contracts import check_rows
         from trading_assets.analytics.checks.results import as_check_result
 
+        keys = Keys(context.run.tags)
         try:
-            files = read(platform, Keys(context.run.tags))
+            files = read(platform, keys)
         except LakeError as error:
             return dg.AssetCheckResult(passed=False, description=str(error))
         fit, odd = by_types(table, files)
@@ -101,13 +102,14 @@ def _check(
             # It cannot be put beside the others: it is told before them, by its name.
             report = check_rows(table, rows, files=[(name, rows.num_rows)])
             if not report.passed:
-                return as_check_result(report)._replace(description=f"{name}: {report.summary}")
+                result = as_check_result(report, partitions=str(keys))
+                return result._replace(description=f"{name}: {report.summary}")
         report = check_rows(
             table,
             pa.concat_tables([rows for _, rows in fit]),
             files=[(name, rows.num_rows) for name, rows in fit],
             snapshots=table in BESIDE_MATCHES,
         )
-        return as_check_result(report)
+        return as_check_result(report, partitions=str(keys))
 
     return contract

@@ -31,6 +31,12 @@ class Signals(NamedTuple):
     size_hint: Int
 
 
+def no_signals() -> Signals:
+    """Give no signal."""
+    none = np.empty(0, np.int64)
+    return Signals(none, np.empty(0, np.int8), np.empty(0, np.float64), none)
+
+
 def needs_of(strategies: Iterable[Strategy]) -> dict[str, set[Feature]]:
     """Give the features that some strategies need, by anchor timeframe."""
     needs: dict[str, set[Feature]] = {}

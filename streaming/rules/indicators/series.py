@@ -24,7 +24,7 @@ from streaming.rules.indicators.names import Feature
 from streaming.rules.indicators.registry import BY_FEATURE, Numbers
 
 
-class _Call(NamedTuple):
+class Call(NamedTuple):
     """One kernel to run, for all of its features that are asked for."""
 
     fn: Callable[..., None]
@@ -37,10 +37,10 @@ class _Call(NamedTuple):
     """Each feature asked for, and the output that holds it."""
 
 
-class _Plan(NamedTuple):
+class Plan(NamedTuple):
     """The kernels for a set of features."""
 
-    calls: tuple[_Call, ...]
+    calls: tuple[Call, ...]
     lookback: int
     memory: int
 
@@ -88,7 +88,7 @@ def new_series(features: Iterable[Feature]) -> SeriesState:
         features=wanted,
         tail=no_bars(),
         seen=0,
-        memory=np.zeros(_plan(wanted).memory),
+        memory=np.zeros(plan_of(wanted).memory),
         last=np.full(len(wanted), np.nan),
     )
 
@@ -126,7 +126,7 @@ def advance_held(state: SeriesState, bars: Bars) -> dict[Feature, Float]:
     As `advance`, with columns float64[len(bars) + 1]: what a strategy sees at a row and at
     the row before it are then two views of one column.
     """
-    plan = _plan(state.features)
+    plan = plan_of(state.features)
     rows = len(bars)
     if rows == 0:
         return {feature: state.last[k : k + 1].copy() for k, feature in enumerate(state.features)}
@@ -155,7 +155,7 @@ def advance_held(state: SeriesState, bars: Bars) -> dict[Feature, Float]:
 
 
 @lru_cache(maxsize=1024)
-def _plan(features: tuple[Feature, ...]) -> _Plan:
+def plan_of(features: tuple[Feature, ...]) -> Plan:
     """Group features by the kernel that gives them."""
     groups: dict[tuple[str, Numbers], list[Feature]] = {}
     for feature in features:
@@ -165,7 +165,7 @@ def _plan(features: tuple[Feature, ...]) -> _Plan:
     for (_, params), group in groups.items():
         indicator = BY_FEATURE[group[0].name]
         calls.append(
-            _Call(
+            Call(
                 fn=indicator.kernel(),
                 params=np.array(params, np.float64),
                 memory=slice(memory, memory + indicator.state),
@@ -175,7 +175,7 @@ def _plan(features: tuple[Feature, ...]) -> _Plan:
         )
         memory += indicator.state
         lookback = max(lookback, indicator.bars_before(params))
-    return _Plan(tuple(calls), lookback, memory)
+    return Plan(tuple(calls), lookback, memory)
 
 
 def _check_features(state: SeriesState, features: Iterable[Feature]) -> None:

@@ -22,7 +22,8 @@ from streaming.jobs.allocator import (
     market_of,
 )
 from streaming.jobs.strategies.signals import Signals
-from streaming.jobs.symbols import SymbolStage, SymbolState
+from streaming.jobs.symbol_stage import SymbolStage
+from streaming.jobs.symbols import SymbolState
 from streaming.lake import DayInfo, Lake
 from streaming.rules.account import Account
 from streaming.rules.bars import DAY_US, Bars

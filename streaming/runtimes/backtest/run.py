@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from streaming.errors import RunError
+from streaming.errors import LakeError, RunError
 from streaming.lake import DayInfo, Lake, sweep
 from streaming.rules.money import SCALE, money_text
 from streaming.runtimes.backtest.continuing import (
@@ -59,7 +59,7 @@ def run_backtest(lake: Lake, request: BacktestRequest, progress: Progress | None
     if request.name is not None:
         check_name(lake, request.name, run)
     options = _options(request)
-    there = kept_run(lake, run)
+    there = _kept(lake, run)
     kept = None if there is None else there.facts["options"]
     if there is None or kept is None or not holds(kept, options) or not is_whole(there.folder):
         if kept is not None:
@@ -91,6 +91,15 @@ class _Plan(NamedTuple):
     keep_after: int | None
     first: int
     digest: Callable[[list[DayInfo]], str]
+
+
+def _kept(lake: Lake, run: str) -> Run | None:
+    """Give the run of a runId; None where the lake has none, or cannot read what it was."""
+    try:
+        return kept_run(lake, run)
+    except LakeError:
+        # Its id says all that it is made of: it can be made again.
+        return None
 
 
 def _plan(lake: Lake, request: BacktestRequest, days: list[DayInfo], symbols: list[str]) -> _Plan:

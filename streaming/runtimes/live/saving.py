@@ -58,7 +58,7 @@ class Saver:
         """
         self.late += tick.late_bars
         done = engine.done_to
-        names = [name for name in engine.series.states if self._due(name, done)]
+        names = [name for name in engine.series.symbols if self._due(name, done)]
         states = {_SYMBOL + name: one for name, one in engine.series.to_bytes(names).items()}
         self._saved_to |= dict.fromkeys(names, done)
         if self._aged(self._fills_to, done):

@@ -1,21 +1,26 @@
-"""Every symbol's features and signals in the live engine, and their rows."""
+"""Every symbol's features and signals in the live engine, and their rows.
 
-from collections.abc import Iterable, Mapping, Sequence
+A minute or a few go through the panel, all symbols at once; a long stretch goes symbol by
+symbol, which is quicker then. Both give the same rows, signals and states.
+"""
+
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
-from streaming.contracts import INDICATOR_HISTORY, arrow_schema
+from streaming.contracts import INDICATOR_HISTORY, empty_table
 from streaming.jobs.indicators import indicator_history_rows
+from streaming.jobs.panel import PanelSignals, SymbolPanel
 from streaming.jobs.strategies.base import Strategy
-from streaming.jobs.strategies.signals import Signals
-from streaming.jobs.symbols import SymbolStage, SymbolState
-from streaming.rules.bars import Bars, no_bars
-from streaming.rules.indicators import PUBLISHED_FEATURES
-from streaming.rules.timeframes import TIMEFRAMES
+from streaming.jobs.strategies.signals import Signals, no_signals
+from streaming.jobs.symbol_stage import SymbolStage
+from streaming.jobs.symbols import SymbolState
+from streaming.rules.bars import Bars, join_bars, no_bars
 
-PUBLISHED = [feature.on(name) for feature in PUBLISHED_FEATURES for name in TIMEFRAMES]
-"""What `indicator_history` holds of every symbol: each published feature on each timeframe."""
+FEW_MINUTES = 30
+"""Up to as many minutes of bars the panel is quicker."""
 
 
 class Worked(NamedTuple):
@@ -39,8 +44,14 @@ class Series:
 
     def __init__(self, strategies: Sequence[Strategy]) -> None:
         self._names = [one.id for one in strategies]
-        self._stage = SymbolStage(strategies, PUBLISHED)
-        self.states: dict[str, SymbolState] = {}
+        self._stage = SymbolStage(strategies, published=True)
+        self._panel = SymbolPanel(strategies, [], published=True)
+        self._code: dict[str, int] = {}
+
+    @property
+    def symbols(self) -> list[str]:
+        """Those that have a state, in the order in which they came."""
+        return list(self._code)
 
     def work(
         self, symbols: Sequence[str], bars: Mapping[str, Bars], complete_to: int, calc_ts: int
@@ -58,37 +69,93 @@ class Series:
         calc_ts
             The wall clock, microseconds UTC.
         """
-        parts = [arrow_schema(INDICATOR_HISTORY).empty_table()]
-        by_symbol = []
-        for name in symbols:
-            blocks, signals = self._stage.rows_and_signals(
-                self._state(name), bars.get(name, no_bars()), complete_to
-            )
-            by_symbol.append(signals)
-            for rows in blocks:
-                parts += [
-                    indicator_history_rows(name, timeframe, found, calc_ts)
-                    for timeframe, found in rows.items()
-                    if len(found.ts)
-                ]
-        found = {
-            name: [signals[at] for signals in by_symbol] for at, name in enumerate(self._names)
-        }
-        return Worked(pa.concat_tables(parts), found)
+        self._include(symbols)
+        times = np.unique(np.concatenate([np.empty(0, np.int64), *(b.ts for b in bars.values())]))
+        if len(times) > FEW_MINUTES:
+            return self._one_by_one(symbols, bars, complete_to, calc_ts)
+        return self._at_once(symbols, bars, times.tolist(), complete_to, calc_ts)
 
     def warm_up(self, name: str, bars: Bars, complete_to: int) -> None:
         """Take a symbol through bars of which nothing is to come."""
-        self._stage.warm_up(self._state(name), bars, complete_to)
+        self._include([name])
+        state = self._panel.state(self._code[name])
+        self._stage.warm_up(state, bars, complete_to)
+        self._panel.load(self._code[name], state)
 
     def restore(self, states: Mapping[str, bytes]) -> None:
         """Take over what `to_bytes` gave, by symbol."""
-        self.states = {name: self._stage.restore(data) for name, data in states.items()}
+        self._include(list(states))
+        for name, data in states.items():
+            self._panel.load(self._code[name], data)
 
-    def to_bytes(self, names: Iterable[str]) -> dict[str, bytes]:
+    def to_bytes(self, names: Sequence[str]) -> dict[str, bytes]:
         """Give the states of some symbols."""
-        return {name: self.states[name].to_bytes() for name in names}
+        codes = np.array([self._code[name] for name in names], np.int64)
+        return dict(zip(names, self._panel.states(codes), strict=True))
 
-    def _state(self, name: str) -> SymbolState:
-        if name not in self.states:
-            self.states[name] = self._stage.new_state()
-        return self.states[name]
+    def _include(self, symbols: Sequence[str]) -> None:
+        new = [name for name in symbols if name not in self._code]
+        if new:
+            codes = self._panel.add(new)
+            self._code |= dict(zip(new, codes.tolist(), strict=True))
+
+    def _at_once(
+        self,
+        symbols: Sequence[str],
+        bars: Mapping[str, Bars],
+        times: list[int],
+        complete_to: int,
+        calc_ts: int,
+    ) -> Worked:
+        """Take all symbols through each minute, and to the end."""
+        codes = np.repeat(
+            np.array([self._code[name] for name in bars], np.int64),
+            [len(one) for one in bars.values()],
+        )
+        together = join_bars(list(bars.values()))
+        rows = [empty_table(INDICATOR_HISTORY)]
+        signals: list[PanelSignals] = []
+        # Of a minute nothing more comes, but only the last reaches to where all is complete.
+        for at, ts in enumerate(times or [complete_to]):
+            here = np.flatnonzero(together.ts == ts)
+            known = complete_to if at + 1 >= len(times) else ts
+            minute = Bars._make(column[here] for column in together)
+            made = self._panel.advance(codes[here], minute, known)
+            rows.append(self._panel.history_rows(made, calc_ts))
+            signals.append(made.signals)
+        every = PanelSignals(*(np.concatenate(parts) for parts in zip(*signals, strict=True)))
+        found = self._panel.by_symbol(every)
+        places = [self._code[name] for name in symbols]
+        return Worked(
+            pa.concat_tables(rows),
+            {name: [of[place] for place in places] for name, of in found.items()},
+        )
+
+    def _one_by_one(
+        self, symbols: Sequence[str], bars: Mapping[str, Bars], complete_to: int, calc_ts: int
+    ) -> Worked:
+        """Take each symbol through all of its bars."""
+        parts = [empty_table(INDICATOR_HISTORY)]
+        signals: dict[str, list[Signals]] = {name: [] for name in self._names}
+        for name in symbols:
+            state: SymbolState = self._panel.state(self._code[name])
+            found: dict[str, list[Signals]] = {one: [] for one in self._names}
+            for rows, blocks in self._stage.blocks(state, bars.get(name, no_bars()), complete_to):
+                for strategy, one in zip(self._names, blocks, strict=True):
+                    if len(one.ts):
+                        found[strategy].append(one)
+                parts += [
+                    indicator_history_rows(name, timeframe, new, calc_ts)
+                    for timeframe, new in rows.items()
+                    if len(new.ts)
+                ]
+            self._panel.load(self._code[name], state)
+            for strategy, blocks in found.items():
+                signals[strategy].append(_joined(blocks))
+        return Worked(pa.concat_tables(parts), signals)
+
+
+def _joined(parts: list[Signals]) -> Signals:
+    if not parts:
+        return no_signals()
+    return Signals(*(np.concatenate(column) for column in zip(*parts, strict=True)))

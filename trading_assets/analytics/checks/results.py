@@ -16,7 +16,11 @@ _MOST_ROWS = 100
 
 
 def as_check_result(
-    report: ContractReport, *, name: str | None = None, asset: dg.AssetKey | None = None
+    report: ContractReport,
+    *,
+    partitions: str | None = None,
+    name: str | None = None,
+    asset: dg.AssetKey | None = None,
 ) -> dg.AssetCheckResult:
     """Turn the report on a table's contract into an asset check's result.
 
@@ -24,10 +28,13 @@ def as_check_result(
     ----------
     report : ContractReport
         From `contracts.check_rows`.
+    partitions : str, optional
+        Which it looked at, for people.
     name, asset
         Of the check; needed where one function has several.
     """
     metadata: dict[str, Any] = {
+        **({} if partitions is None else {"partitions": partitions}),
         "rows": report.rows,
         "rules": report.rules,
         "seconds": round(report.seconds, 3),

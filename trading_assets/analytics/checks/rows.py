@@ -35,6 +35,11 @@ class Keys:
         self._first = key or tags.get("dagster/asset_partition_range_start")
         self._last = key or tags.get("dagster/asset_partition_range_end")
 
+    def __str__(self) -> str:
+        if self._first is None or self._last is None:
+            return "all"
+        return self._first if self._first == self._last else f"{self._first} to {self._last}"
+
     def __contains__(self, key: str) -> bool:
         """Tell whether a partition, `2024-02` or `2024-02|ema_cross`, is among them."""
         if self._first is None or self._last is None:

@@ -1,0 +1,1 @@
+"""The panel of all symbols against the per-symbol code."""
