@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -178,9 +178,11 @@ class TableStore:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if isinstance(error, FencedError):
-            self.close()
-        else:
+        if error is None:
+            self.release()
+            return
+        # What went wrong within is what matters; a lease that cannot be given back passes.
+        with suppress(StoreError):
             self.release()
 
     def keep(self, consumer: str, table: Table, offset: int) -> None:
