@@ -1,5 +1,6 @@
 """The store's only writer: it holds the lease, and commits."""
 
+import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -84,6 +85,7 @@ class TableStore:
         self._checkpoint_due = checkpoint_pages
         self._wal_pages = 0
         self._lock = threading.RLock()
+        self._pid = os.getpid()
         with store_errors(path):
             self._db = connect_writer(path)
             try:
@@ -247,6 +249,8 @@ class TableStore:
     @contextmanager
     def _writing(self, what: str) -> Iterator[None]:
         """Hold a write transaction under this writer's epoch."""
+        if os.getpid() != self._pid:
+            raise StoreError(f"{self.path}: opened before a fork; the child must open it itself")
         with (
             self._lock,
             store_errors(self.path, self._db),

@@ -3,9 +3,11 @@
 import dataclasses
 import subprocess
 import sys
+import threading
 import time
 from random import Random
 
+import apsw
 import pytest
 
 from streaming.contracts import RISK_ALERTS_HISTORY
@@ -185,3 +187,43 @@ def test_a_pruner_needs_no_lease_and_a_store_that_is_there(path, clock):
         assert pruner.prune(offsets={"risk_alerts_history": 3}).rows == {"risk_alerts_history": 1}
         pruner.close()
         assert store.commit(alerts()).next_offsets == {"risk_alerts_history": 4}
+
+
+def test_a_store_is_not_used_after_a_fork(path, clock, monkeypatch):
+    with TableStore(path, holder="first", clock=clock) as store:
+        with monkeypatch.context() as child:
+            child.setattr("os.getpid", lambda: 1)
+            with pytest.raises(StoreError, match="opened before a fork"):
+                store.heartbeat()
+        store.heartbeat()
+
+
+def test_a_lock_that_is_held_too_long_is_told(path, clock, monkeypatch):
+    monkeypatch.setattr("streaming.store.connection.BUSY_MS", 50)
+    with TableStore(path, holder="first", clock=clock) as store:
+        other = apsw.Connection(str(path))
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match=r"has kept the store locked for 0\.05 s"):
+            store.commit(alerts())
+        other.close()
+        assert store.commit(alerts()).number == 1
+
+
+def test_heartbeats_may_come_from_another_thread(path):
+    with TableStore(path, holder="first") as store:
+        stop = threading.Event()
+        beats = []
+
+        def beat():
+            while not stop.is_set():
+                store.heartbeat()
+                beats.append(1)
+
+        thread = threading.Thread(target=beat)
+        thread.start()
+        while len(beats) < 20:
+            store.commit(alerts(3))
+        stop.set()
+        thread.join()
+        with store.reader() as reader:
+            assert reader.rows(RISK_ALERTS_HISTORY).num_rows == 3 * reader.ticks().number > 0
