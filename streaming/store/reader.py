@@ -1,8 +1,8 @@
 """Read a store from any process, without ever holding up its writer.
 
 Every method of `StoreReader` is one short read transaction; `snapshot` gives one that lasts,
-in which all tables are as of one commit. While a snapshot is open the write-ahead log cannot
-shrink, so it should be closed soon.
+in which all tables are as of one commit. Rows become Arrow when the transaction is over. While
+a snapshot is open the write-ahead log cannot shrink, so it should be closed soon.
 """
 
 import threading
@@ -93,7 +93,8 @@ class StoreReader:
     def changes(self, table: Table, start: int, limit: int = 10_000) -> Changes:
         """Read changes in order: see `View.changes`."""
         with self._view() as view:
-            return view.changes(table, start, limit)
+            made = view.fetch_changes(table, start, limit)
+        return made()
 
     def rows(
         self,
@@ -107,7 +108,8 @@ class StoreReader:
     ) -> pa.Table:
         """Read rows of a table: see `View.rows`."""
         with self._view() as view:
-            return view.rows(table, equal=equal, since=since, until=until, start=start, limit=limit)
+            made = view.fetch_rows(table, equal or {}, since, until, start, limit)
+        return made()
 
     def latest(self, table: Table) -> pa.Table:
         """Read all rows of a latest table, in the order of its key."""

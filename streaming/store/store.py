@@ -30,6 +30,9 @@ LEASE_SECONDS = 15.0
 CHECKPOINT_PAGES = 2_000
 """Pages (4 KiB) in the write-ahead log from which on commits empty it into the file."""
 
+_LONG = 8
+_WAIT_MS = 50
+
 
 class TableStore:
     """The tables, state and positions of one engine, written by one process at a time.
@@ -211,9 +214,11 @@ class TableStore:
         return pruned
 
     def checkpoint(self) -> bool:
-        """Empty the write-ahead log into the file, as far as readers allow, without waiting.
+        """Empty the write-ahead log into the file, as far as readers allow.
 
-        A full disk is no error here: what was committed is in the log.
+        It waits for no reader, until the log has grown to eight times the usual: where readers
+        come so thick that there is always one, it then gives them 50 ms to end. New readers
+        are never held up. A full disk is no error here: what was committed is in the log.
 
         Returns
         -------
@@ -230,7 +235,8 @@ class TableStore:
         return done
 
     def _checkpoint(self) -> bool:
-        self._db.set_busy_timeout(0)
+        long = self._wal_pages >= _LONG * self._checkpoint_pages
+        self._db.set_busy_timeout(_WAIT_MS if long else 0)
         try:
             self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         except (apsw.BusyError, apsw.FullError):

@@ -137,6 +137,18 @@ def test_a_reader_of_no_file_makes_none(folder):
     assert list(folder.iterdir()) == []
 
 
+def test_a_store_that_is_being_made_is_empty_not_damaged(folder):
+    path = folder / "store.db"
+    path.touch()
+    for make in (StoreReader, StorePruner):
+        with pytest.raises(StoreError, match="the store is empty") as error:
+            make(path)
+        assert not isinstance(error.value, StoreDamagedError)
+    with open_as_dead(path, HandClock()):
+        pass
+    assert contents(path) == Oracle().contents()
+
+
 def test_a_damaged_page_in_the_middle_is_found_by_the_check(made):
     pages = made.stat().st_size // 4096
     found = 0

@@ -287,3 +287,19 @@ def test_state_and_positions_come_back_as_they_went_in(store):
         )
         assert reader.positions() == {"f": "12"}
         assert reader.ticks() == (2, 7, HandClock().wall())
+
+
+def test_a_table_comes_in_pieces_and_may_be_left_midway(store):
+    table = EXEC_REPORT_HISTORY
+    rows = samples(table, Random(1), 25)
+    store.commit(Commit([append(table, arrow(table, rows))]))
+    with store.reader() as reader:
+        with reader.snapshot() as view:
+            for piece in view.batches(table, 10):
+                assert piece.to_pylist() == rows[:10]
+                break
+        with reader.snapshot() as view:
+            pieces = list(view.batches(table, 10))
+            assert [piece.num_rows for piece in pieces] == [10, 10, 5]
+            assert pa.concat_tables(pieces).to_pylist() == rows
+    assert store.checkpoint()  # nothing is left open
