@@ -108,8 +108,8 @@ def check(db: apsw.Connection, path: str) -> None:
     StoreDamagedError
         It is another program's file, or one of the store's own tables is missing.
     StoreError
-        It is still being made, or of another format or contract version; the message names the table and
-        the column.
+        It is still being made, or of another format or contract version; the message names the
+        table and the column.
     """
     if is_empty(db):
         raise StoreError(
