@@ -96,7 +96,7 @@ class Run:
                 assert found.to_pylist() == arrow(table, asked).to_pylist()
 
 
-@pytest.mark.parametrize("seed", range(int(os.environ.get("STORE_PROGRAMS", "12"))))
+@pytest.mark.parametrize("seed", range(int(os.environ.get("STORE_PROGRAMS", "6"))))
 def test_random_programs(folder, seed):
     run = Run(folder / "store.db", seed)
     for number in range(50):
