@@ -175,6 +175,18 @@ def test_rows_that_vanished_are_found_by_the_check(made):
         reader.verify()
 
 
+def test_a_row_that_no_commit_would_take_is_found_by_the_check(made):
+    other = apsw.Connection(str(made))
+    other.execute("PRAGMA ignore_check_constraints = ON")
+    other.execute("INSERT INTO open_positions_rollup VALUES ('A', 'x', 'odd', 'LONG', 0, 1, 0)")
+    other.close()
+    with (
+        StoreReader(made) as reader,
+        pytest.raises(StoreDamagedError, match="CHECK constraint failed in open_positions_rollup"),
+    ):
+        reader.verify()
+
+
 def test_a_check_may_be_given_little_time(made):
     with StoreReader(made) as reader:
         assert reader.verify(seconds=0) is False
