@@ -46,8 +46,8 @@ class StoreReader:
         with store_errors(path):
             self._db = self._connect()
 
-    def _connect(self) -> apsw.Connection:
-        db = connect_reader(self.path)
+    def _connect(self, *, checks: bool = False) -> apsw.Connection:
+        db = connect_reader(self.path, checks=checks)
         try:
             check(db, str(self.path))
         except BaseException:
@@ -72,13 +72,14 @@ class StoreReader:
         self.close()
 
     @contextmanager
-    def snapshot(self) -> Iterator[View]:
+    def snapshot(self, *, checks: bool = False) -> Iterator[View]:
         """Give one consistent view of all tables, as of the last commit before.
 
-        It has a connection of its own, so that this reader goes on meanwhile.
+        It has a connection of its own, so that this reader goes on meanwhile. `checks` is for
+        `verify`: see `connect_reader`.
         """
         with store_errors(self.path):
-            db = self._connect()
+            db = self._connect(checks=checks)
         try:
             with _reading(db, self.path):
                 yield View(db, self.path)
@@ -157,7 +158,7 @@ class StoreReader:
 
     def verify(self, seconds: float | None = None) -> bool:
         """Check the whole file: see `verify`; the writer is not held up."""
-        with self.snapshot() as view:
+        with self.snapshot(checks=True) as view:
             return verify(view, seconds)
 
 

@@ -178,7 +178,7 @@ def test_rows_that_vanished_are_found_by_the_check(made):
 def test_a_row_that_no_commit_would_take_is_found_by_the_check(made):
     other = apsw.Connection(str(made))
     other.execute("PRAGMA ignore_check_constraints = ON")
-    other.execute("INSERT INTO open_positions_rollup VALUES ('A', 'x', 'odd', 'LONG', 0, 1, 0)")
+    other.execute("INSERT INTO open_positions_rollup VALUES ('A', 'x', 'odd', 'LONG', 1, 0, 0)")
     other.close()
     with (
         StoreReader(made) as reader,
