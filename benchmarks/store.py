@@ -121,6 +121,7 @@ def paced(path: Path, ticks: int, pace: float, state: int, readers: int) -> dict
     stop = context.Event()
     blob = np.random.default_rng(1).bytes(state)
     took: list[float] = []
+    cpu = 0.0
     wal = 0
     with TableStore(path, holder="benchmark", at=step) as store:
         children = [
@@ -135,10 +136,11 @@ def paced(path: Path, ticks: int, pace: float, state: int, readers: int) -> dict
             made = changes(tick)
             time.sleep(max(0.0, due - time.perf_counter()))
             due = max(due, time.perf_counter()) + pace
-            begin = time.perf_counter()
+            begin, worked = time.perf_counter(), time.process_time()
             last[:] = ["convert", begin]
             store.commit(Commit(made, {"jobs": blob}, {"feed": str(tick)}, START + tick * MINUTE))
             end = time.perf_counter()
+            cpu += time.process_time() - worked
             spent[str(last[0])] += end - float(last[1])
             took.append(end - begin)
             wal = max(wal, store.wal_bytes)
@@ -146,9 +148,11 @@ def paced(path: Path, ticks: int, pace: float, state: int, readers: int) -> dict
         for child in children:
             child.join()
     total = sum(took)
+    spent.pop("", None)  # making and opening the store
     steps = sorted(spent.items(), key=lambda item: -item[1])[:12]
     return {
         "ms": summary(took),
+        "cpu_ms": round(1000 * cpu / ticks, 2),
         "wal_mb": round(wal / 2**20, 1),
         "file_mb": round(path.stat().st_size / 2**20, 1),
         "share": {name: round(seconds / total, 3) for name, seconds in steps},
@@ -168,7 +172,7 @@ def bare(path: Path, ticks: int, pace: float) -> dict[str, Any]:
         holes[name] = ", ".join("?" * len(table.columns))
     took: list[float] = []
     latest: dict[str, dict[Any, Any]] = {name: {} for name in UPSERTS}
-    written = 0
+    written, cpu = 0, 0.0
     for tick in range(ticks):
         batches: list[tuple[str, list[Any]]] = []
         for change in changes(tick):
@@ -182,15 +186,49 @@ def bare(path: Path, ticks: int, pace: float) -> dict[str, Any]:
                 latest[table.name] = after
                 batches.append((table.name, changed))
         time.sleep(pace / 4)
-        begin = time.perf_counter()
+        begin, worked = time.perf_counter(), time.process_time()
         db.execute("BEGIN IMMEDIATE")
         for name, new in batches:
             db.executemany(f"INSERT INTO {double_quotes(name)} VALUES ({holes[name]})", new)  # noqa: S608
         db.execute("COMMIT")
         took.append(time.perf_counter() - begin)
+        cpu += time.process_time() - worked
         written += sum(len(new) for _, new in batches)
     db.close()
-    return {"ms": summary(took), "rows_a_tick": written // ticks}
+    return {
+        "ms": summary(took),
+        "cpu_ms": round(1000 * cpu / ticks, 2),
+        "rows_a_tick": written // ticks,
+    }
+
+
+def days(path: Path, count: int, ticks: int, state: int) -> list[dict[str, float]]:
+    """Commit days of so many ticks, and prune what is older than a day, a piece at each tick."""
+    blob = np.random.default_rng(1).bytes(state)
+    figures = []
+    with TableStore(path, holder="benchmark") as store, store.reader() as reader:
+        for day in range(count):
+            took: list[float] = []
+            pruned: list[float] = []
+            for tick in range(day * ticks, (day + 1) * ticks):
+                made = changes(tick)
+                begin = time.perf_counter()
+                store.commit(Commit(made, {"jobs": blob}, {}, START + tick * MINUTE))
+                took.append(time.perf_counter() - begin)
+                ends = {name: reader.offsets()[name].next for name in UPSERTS}
+                offsets = {name: end - UPSERTS[name] * 2 * ticks for name, end in ends.items()}
+                begin = time.perf_counter()
+                store.prune(before=START + (tick - ticks) * MINUTE, offsets=offsets, rows=4000)
+                pruned.append(time.perf_counter() - begin)
+            figures.append(
+                {
+                    "commit_ms": summary(took)["p50"],
+                    "prune_ms": summary(pruned)["p50"],
+                    "file_mb": round(path.stat().st_size / 2**20, 1),
+                    "wal_mb": round(store.wal_bytes / 2**20, 1),
+                }
+            )
+    return figures
 
 
 def bulk(path: Path, count: int) -> dict[str, Any]:
@@ -212,6 +250,7 @@ def main() -> None:
     parser.add_argument("--pace", type=float, default=0.1, help="seconds from commit to commit")
     parser.add_argument("--state-kb", type=int, default=256)
     parser.add_argument("--readers", type=int, default=3)
+    parser.add_argument("--days", type=int, default=7, help="short days of 40 ticks")
     parser.add_argument("--folder", type=Path, help="where the files are made")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=given.folder) as name:
@@ -224,6 +263,7 @@ def main() -> None:
                     "alone": paced(folder / "b.db", given.ticks, 0, state, 0),
                     "bare": bare(folder / "c.db", given.ticks, given.pace),
                     "bulk": bulk(folder / "d.db", 30_000),
+                    "days": days(folder / "e.db", given.days, 40, state),
                 },
                 indent=2,
             )

@@ -52,10 +52,16 @@ def connect_writer(path: Path) -> apsw.Connection:
     return db
 
 
-def connect_reader(path: Path) -> apsw.Connection:
-    """Open a file for reading only."""
-    db = apsw.Connection(str(path), apsw.SQLITE_OPEN_READONLY, statementcachesize=100)
+def connect_reader(path: Path, *, checks: bool = False) -> apsw.Connection:
+    """Open a file for reading only.
+
+    With `checks` SQLite knows the CHECKs of the tables, which it does not on a file that is
+    opened as read-only; the user must then be allowed to write it.
+    """
+    flags = apsw.SQLITE_OPEN_READWRITE if checks else apsw.SQLITE_OPEN_READONLY
+    db = apsw.Connection(str(path), flags, statementcachesize=100)
     db.set_busy_timeout(BUSY_MS)
+    db.pragma("query_only", True)
     _settle(db)
     return db
 

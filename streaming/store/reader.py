@@ -1,8 +1,8 @@
 """Read a store from any process, without ever holding up its writer.
 
 Every method of `StoreReader` is one short read transaction; `snapshot` gives one that lasts,
-in which all tables are as of one commit. While a snapshot is open the write-ahead log cannot
-shrink, so it should be closed soon.
+in which all tables are as of one commit. Rows become Arrow when the transaction is over. While
+a snapshot is open the write-ahead log cannot shrink, so it should be closed soon.
 """
 
 import threading
@@ -46,8 +46,8 @@ class StoreReader:
         with store_errors(path):
             self._db = self._connect()
 
-    def _connect(self) -> apsw.Connection:
-        db = connect_reader(self.path)
+    def _connect(self, *, checks: bool = False) -> apsw.Connection:
+        db = connect_reader(self.path, checks=checks)
         try:
             check(db, str(self.path))
         except BaseException:
@@ -72,13 +72,14 @@ class StoreReader:
         self.close()
 
     @contextmanager
-    def snapshot(self) -> Iterator[View]:
+    def snapshot(self, *, checks: bool = False) -> Iterator[View]:
         """Give one consistent view of all tables, as of the last commit before.
 
-        It has a connection of its own, so that this reader goes on meanwhile.
+        It has a connection of its own, so that this reader goes on meanwhile. `checks` is for
+        `verify`: see `connect_reader`.
         """
         with store_errors(self.path):
-            db = self._connect()
+            db = self._connect(checks=checks)
         try:
             with _reading(db, self.path):
                 yield View(db, self.path)
@@ -93,7 +94,8 @@ class StoreReader:
     def changes(self, table: Table, start: int, limit: int = 10_000) -> Changes:
         """Read changes in order: see `View.changes`."""
         with self._view() as view:
-            return view.changes(table, start, limit)
+            made = view.fetch_changes(table, start, limit)
+        return made()
 
     def rows(
         self,
@@ -107,7 +109,8 @@ class StoreReader:
     ) -> pa.Table:
         """Read rows of a table: see `View.rows`."""
         with self._view() as view:
-            return view.rows(table, equal=equal, since=since, until=until, start=start, limit=limit)
+            made = view.fetch_rows(table, equal or {}, since, until, start, limit)
+        return made()
 
     def latest(self, table: Table) -> pa.Table:
         """Read all rows of a latest table, in the order of its key."""
@@ -155,7 +158,7 @@ class StoreReader:
 
     def verify(self, seconds: float | None = None) -> bool:
         """Check the whole file: see `verify`; the writer is not held up."""
-        with self.snapshot() as view:
+        with self.snapshot(checks=True) as view:
             return verify(view, seconds)
 
 

@@ -108,9 +108,14 @@ def check(db: apsw.Connection, path: str) -> None:
     StoreDamagedError
         It is another program's file, or one of the store's own tables is missing.
     StoreError
-        The store is of another format or contract version; the message names the table and
-        the column.
+        It is still being made, or of another format or contract version; the message names the
+        table and the column.
     """
+    if is_empty(db):
+        raise StoreError(
+            f"{path}: the store is empty: its engine has not made its tables yet. Do the same "
+            "again when it has started."
+        )
     if db.pragma("application_id") != APPLICATION_ID:
         raise StoreDamagedError(
             f"{path}: this is a SQLite file, but no table store. Name another file."

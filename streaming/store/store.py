@@ -1,8 +1,9 @@
 """The store's only writer: it holds the lease, and commits."""
 
+import os
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -28,6 +29,9 @@ from streaming.store.schema import check, create, is_empty
 LEASE_SECONDS = 15.0
 CHECKPOINT_PAGES = 2_000
 """Pages (4 KiB) in the write-ahead log from which on commits empty it into the file."""
+
+_LONG = 8
+_WAIT_MS = 50
 
 
 class TableStore:
@@ -84,6 +88,7 @@ class TableStore:
         self._checkpoint_due = checkpoint_pages
         self._wal_pages = 0
         self._lock = threading.RLock()
+        self._pid = os.getpid()
         with store_errors(path):
             self._db = connect_writer(path)
             try:
@@ -178,9 +183,11 @@ class TableStore:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if isinstance(error, FencedError):
-            self.close()
-        else:
+        if error is None:
+            self.release()
+            return
+        # What went wrong within is what matters; a lease that cannot be given back passes.
+        with suppress(StoreError):
             self.release()
 
     def keep(self, consumer: str, table: Table, offset: int) -> None:
@@ -207,9 +214,11 @@ class TableStore:
         return pruned
 
     def checkpoint(self) -> bool:
-        """Empty the write-ahead log into the file, as far as readers allow, without waiting.
+        """Empty the write-ahead log into the file, as far as readers allow.
 
-        A full disk is no error here: what was committed is in the log.
+        It waits for no reader, until the log has grown to eight times the usual: where readers
+        come so thick that there is always one, it then gives them 50 ms to end. New readers
+        are never held up. A full disk is no error here: what was committed is in the log.
 
         Returns
         -------
@@ -226,7 +235,8 @@ class TableStore:
         return done
 
     def _checkpoint(self) -> bool:
-        self._db.set_busy_timeout(0)
+        long = self._wal_pages >= _LONG * self._checkpoint_pages
+        self._db.set_busy_timeout(_WAIT_MS if long else 0)
         try:
             self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         except (apsw.BusyError, apsw.FullError):
@@ -245,6 +255,8 @@ class TableStore:
     @contextmanager
     def _writing(self, what: str) -> Iterator[None]:
         """Hold a write transaction under this writer's epoch."""
+        if os.getpid() != self._pid:
+            raise StoreError(f"{self.path}: opened before a fork; the child must open it itself")
         with (
             self._lock,
             store_errors(self.path, self._db),

@@ -1,6 +1,6 @@
 """What can be read in one transaction: all tables as of one commit, out as Arrow."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ from streaming.contracts.arrow import arrow_schema
 from streaming.contracts.sql import double_quotes
 from streaming.contracts.sqlite import OFFSET, OP
 from streaming.errors import PrunedError, StoreDamagedError, StoreError
-from streaming.store.cells import arrow_of, arrow_table, columns_of
+from streaming.store.cells import Row, arrow_of, arrow_table, columns_of
 from streaming.store.lease import Lease, read_lease
 from streaming.store.schema import column_list, log_name
 
@@ -63,6 +63,16 @@ def changes_schema(table: Table) -> pa.Schema:
     return pa.schema([*head, *arrow_schema(table)])
 
 
+def _changes(table: Table, start: int, found: Sequence[Row]) -> Changes:
+    schema = changes_schema(table)
+    if not found:
+        return Changes(schema.empty_table(), start)
+    offsets, ops, *columns = zip(*found, strict=True)
+    arrays = [pa.array(offsets, pa.int64()), pa.array(ops, pa.string())]
+    rows = pa.Table.from_arrays([*arrays, *arrow_of(table, columns)], schema=schema)
+    return Changes(rows, offsets[-1] + 1)
+
+
 class View:
     """All tables as of one commit; valid as long as its transaction."""
 
@@ -95,6 +105,10 @@ class View:
         StoreDamagedError
             `start` lies beyond the last change: the store has lost what this reader has seen.
         """
+        return self.fetch_changes(table, start, limit)()
+
+    def fetch_changes(self, table: Table, start: int, limit: int) -> Callable[[], Changes]:
+        """Read changes, to be made into Arrow when the transaction is over: see `changes`."""
         have = self.offsets()[table.name]
         if start < have.first:
             raise PrunedError(
@@ -115,13 +129,7 @@ class View:
             f'FROM {double_quotes(log_name(table))} WHERE "offset" >= ? ORDER BY "offset" LIMIT ?',
             (start, limit),
         ).fetchall()
-        schema = changes_schema(table)
-        if not found:
-            return Changes(schema.empty_table(), start)
-        offsets, ops, *columns = zip(*found, strict=True)
-        arrays = [pa.array(offsets, pa.int64()), pa.array(ops, pa.string())]
-        rows = pa.Table.from_arrays([*arrays, *arrow_of(table, columns)], schema=schema)
-        return Changes(rows, offsets[-1] + 1)
+        return lambda: _changes(table, start, found)
 
     def rows(
         self,
@@ -151,7 +159,19 @@ class View:
         StoreError
             What is asked for cannot be asked of this table.
         """
-        conditions, values = self._conditions(table, equal or {}, since, until)
+        return self.fetch_rows(table, equal or {}, since, until, start, limit)()
+
+    def fetch_rows(
+        self,
+        table: Table,
+        equal: Mapping[str, str],
+        since: int | None,
+        until: int | None,
+        start: int | None,
+        limit: int | None,
+    ) -> Callable[[], pa.Table]:
+        """Read rows, to be made into Arrow when the transaction is over: see `rows`."""
+        conditions, values = self._conditions(table, equal, since, until)
         if start is not None:
             if table.kind != "log":
                 raise StoreError(f"table {table.name}: rows of a latest table have no offset")
@@ -164,8 +184,8 @@ class View:
             f"SELECT {column_list(table)} FROM {double_quotes(table.name)} "
             f"{'WHERE ' if conditions else ''}{' AND '.join(conditions)} ORDER BY {order} LIMIT ?",
             (*values, -1 if limit is None else limit),
-        )
-        return arrow_table(table, found.fetchall())
+        ).fetchall()
+        return lambda: arrow_table(table, found)
 
     def _conditions(
         self, table: Table, equal: Mapping[str, str], since: int | None, until: int | None

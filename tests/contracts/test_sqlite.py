@@ -3,6 +3,7 @@
 import sqlite3
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 import pytest
 
@@ -18,9 +19,14 @@ from streaming.contracts import (
     time_values,
     validate,
 )
+from streaming.contracts.sqlite import changes_name, sqlite_changes_ddl
 from streaming.rules.bars import MINUTE_US
 
 ALL = pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+
+
+class Named(NamedTuple):
+    name: str
 
 
 @pytest.fixture
@@ -160,3 +166,28 @@ def test_a_latest_table_holds_one_row_for_each_key(store):
     assert store.execute('SELECT "avgPrice" FROM open_positions_rollup').fetchall() == [(5,)]
     store.execute("DELETE FROM open_positions_rollup WHERE symbol = ?", [row["symbol"]])
     assert store.execute("SELECT count(*) FROM open_positions_rollup").fetchone() == (0,)
+
+
+@ALL
+def test_a_log_with_offsets_and_a_changelog_hold_the_same_columns(table):
+    connection = sqlite3.connect(":memory:")
+    connection.executescript(sqlite_ddl(table, offsets=True))
+    name = table.name
+    if table.kind == "latest":
+        connection.executescript(sqlite_changes_ddl(table))
+        name = changes_name(table)
+    found = connection.execute(f'PRAGMA table_info("{name}")').fetchall()
+    head = ["offset", "op"] if table.kind == "latest" else ["offset"]
+    assert [row[1] for row in found] == [*head, *table.names]
+    assert [row[1] for row in found if row[5]] == ["offset"]
+    plain = sqlite3.connect(":memory:")
+    plain.executescript(sqlite_ddl(table))
+    kinds = plain.execute(f'PRAGMA table_info("{table.name}")').fetchall()
+    assert [row[2] for row in found[len(head) :]] == [row[2] for row in kinds]
+    row = {"offset": 7, "op": "+U"} if table.kind == "latest" else {"offset": 7}
+    insert(connection, Named(name), row | stored(table, 1))
+    with pytest.raises(sqlite3.IntegrityError):
+        insert(connection, Named(name), row | stored(table, 2))
+    if table.kind == "latest":
+        with pytest.raises(sqlite3.IntegrityError):
+            insert(connection, Named(name), {"offset": 8, "op": "U"} | stored(table, 2))

@@ -4,6 +4,8 @@ import math
 
 from streaming.contracts import TABLES
 
+from .samples import LATEST, LOGS
+
 
 def cell(value):
     if isinstance(value, float):
@@ -81,7 +83,8 @@ class Oracle:
             "ticks": (self.number, self.complete_to),
             "consumers": self.kept,
         }
-        for name, table in TABLES.items():
+        for table in (*LOGS, *LATEST):
+            name = table.name
             log = self.logs[name][self.first[name] :]
             held[f"{name} changes"] = log
             if table.kind == "log":

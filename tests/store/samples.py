@@ -16,7 +16,6 @@ from streaming.contracts import (
     REALIZED_PNL_LATEST,
     RISK_ALERTS_HISTORY,
     STRATEGY_PERF_LATEST,
-    TABLES,
     arrow_schema,
 )
 from streaming.store import Clock, Process, StoreReader, TableStore
@@ -155,7 +154,9 @@ def contents(path: Path) -> dict:
             "ticks": view.ticks()[:2],
             "consumers": view.consumers(),
         }
-        for name, table in TABLES.items():
+        # The others have no row, as their offsets tell.
+        for table in (*LOGS, *LATEST):
+            name = table.name
             held[name] = pa.concat_tables(view.batches(table, 7)).to_pylist()
             found = view.changes(table, offsets[name].first, 10**9)
             assert found.next == offsets[name].next
@@ -167,7 +168,8 @@ def file_bytes(path: Path) -> dict:
     """`contents` as bytes, as an export would write them."""
     found = {}
     with StoreReader(path) as reader, reader.snapshot() as view:
-        for name, table in TABLES.items():
+        for table in (*LOGS, *LATEST):
+            name = table.name
             start = view.offsets()[name].first
             for what, rows in (
                 (name, pa.concat_tables(view.batches(table))),

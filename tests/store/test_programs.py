@@ -96,9 +96,9 @@ class Run:
                 assert found.to_pylist() == arrow(table, asked).to_pylist()
 
 
-@pytest.mark.parametrize("seed", range(int(os.environ.get("STORE_PROGRAMS", "12"))))
-def test_random_programs(tmp_path, seed):
-    run = Run(tmp_path / "store.db", seed)
+@pytest.mark.parametrize("seed", range(int(os.environ.get("STORE_PROGRAMS", "6"))))
+def test_random_programs(folder, seed):
+    run = Run(folder / "store.db", seed)
     for number in range(50):
         run.step()
         if number % 10 == 9:
@@ -110,8 +110,8 @@ def test_random_programs(tmp_path, seed):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_replaying_a_changelog_gives_the_latest_table(tmp_path, seed):
-    run = Run(tmp_path / "store.db", 1000 + seed)
+def test_replaying_a_changelog_gives_the_latest_table(folder, seed):
+    run = Run(folder / "store.db", 1000 + seed)
     for _ in range(40):
         run.commit()
         run.moment += 1
