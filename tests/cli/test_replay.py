@@ -1,5 +1,7 @@
 """`trading replay`, `status` and `export`, as a person types them."""
 
+import json
+
 import pyarrow.parquet as pq
 import pytest
 from runtimes.markets import lake_of, month_market
@@ -11,85 +13,118 @@ STRATEGIES = "bollinger_reversion,ema_cross"
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("replay") / "lake"
-    lake_of(folder, {name: bars.rows(0, 1_500) for name, bars in month_market(2).items()})
-    return folder
+    market = {name: bars.rows(0, 1_000) for name, bars in month_market(2).items()}
+    return lake_of(tmp_path_factory.mktemp("replay"), market)
 
 
-@pytest.fixture(scope="module")
-def store(lake, tmp_path_factory, trading):
-    path = tmp_path_factory.mktemp("replay") / "live.db"
-    trading("replay", "--lake", lake, "--store", path, "--strategies", STRATEGIES)
-    return path
+@pytest.fixture
+def replay(trading, lake, tmp_path):
+    """Replay the lake into a store; give (exit code, stdout, stderr)."""
+
+    def run(*words, store=tmp_path / "live.db", strategies=STRATEGIES):
+        start = ("replay", "--lake", lake.root, "--store", store, "--strategies", strategies)
+        return trading(*start, *words)
+
+    return run
+
+
+@pytest.fixture
+def store(replay, tmp_path):
+    code, _, err = replay()
+    assert code == 0
+    assert "trading status --store" in err
+    return tmp_path / "live.db"
+
+
+def exported(trading, store, folder, name):
+    assert trading("export", "--store", store, "--out", folder)[0] == 0
+    return pq.read_table(folder / f"{name}.parquet")
 
 
 def test_matches_are_those_of_a_backtest_with_one_account(lake, store, tmp_path, trading):
-    made = trading("backtest", "--lake", lake, "--strategies", STRATEGIES, "--account", "shared",
-                   "--json").json  # fmt: skip
-    trading("export", "--store", store, "--out", tmp_path)
-    assert {path.stem for path in tmp_path.glob("*.parquet")} == set(TABLES)
-    found = pq.read_table(tmp_path / "trade_match_history.parquet")
+    _, out, _ = trading("backtest", "--lake", lake.root, "--strategies", STRATEGIES, "--account",
+                        "shared", "--json")  # fmt: skip
+    made = json.loads(out)
+    found = exported(trading, store, tmp_path / "out", "trade_match_history")
+    assert {path.stem for path in (tmp_path / "out").glob("*.parquet")} == set(TABLES)
     assert found.num_rows == made["rows"]["trade_match_history"] > 10
     net = sum(row["realizedPnl"] - row["fees"] for row in found.to_pylist())
     wanted = sum(float(one["netPnl"]) for one in made["figures"].values())
     assert float(net) == pytest.approx(wanted, abs=1e-8)
 
 
-def test_run_again_it_has_nothing_to_do(lake, store, trading):
-    again = trading("replay", "--lake", lake, "--store", store, "--strategies", STRATEGIES,
-                    "--json").json  # fmt: skip
+def test_run_again_it_has_nothing_to_do(store, replay):
+    again = json.loads(replay("--json")[1])
     assert (again["bars"], again["ticks"]) == (0, 0)
+    assert again["completeTo"] is not None
 
 
-def test_a_part_and_then_the_rest_is_the_whole(lake, store, tmp_path, trading):
-    path = tmp_path / "parts.db"
-    arguments = ["--lake", lake, "--store", path, "--strategies", STRATEGIES]
-    trading("replay", *arguments, "--end", "2024-01-25T12:34Z")
-    trading("replay", *arguments)
-    for one, folder in ((store, "whole"), (path, "parts")):
-        trading("export", "--store", one, "--out", tmp_path / folder)
+def test_a_part_and_then_the_rest_is_the_whole(store, replay, tmp_path, trading):
+    parts = tmp_path / "parts.db"
+    assert replay("--end", "2024-01-25T12:34Z", store=parts)[0] == 0
+    assert replay(store=parts)[0] == 0
     for name in ("trade_match_history", "exec_report_history", "realized_pnl_latest"):
-        whole, parts = (pq.read_table(tmp_path / f / f"{name}.parquet") for f in ("whole", "parts"))
-        assert whole.equals(parts), name
+        rows = exported(trading, store, tmp_path / "whole", name)
+        assert rows.num_rows > 0
+        assert rows.equals(exported(trading, parts, tmp_path / "parts", name)), name
 
 
 def test_status_tells_positions_pnl_lease_and_rejections(store, trading):
-    found = trading("status", "--store", store, "--json").json
+    found = json.loads(trading("status", "--store", store, "--json")[1])
     assert found["lease"]["held"] is False
     assert found["rows"]["price_1m_history"] > 0
     assert {one["account"] for one in found["realized"]} == {"live", "paper:live"}
     assert {one["code"] for one in found["rejected"]} >= {"NO_OPEN_POSITION"}
-    shown = trading("status", "--store", store).out
+    shown = trading("status", "--store", store)[1]
     assert "Open positions" in shown
     assert "NO_OPEN_POSITION" in shown
 
 
+def test_a_start_trades_from_then_on_with_features_of_before(store, replay, tmp_path, trading):
+    late = tmp_path / "late.db"
+    assert replay("--start", "2024-02-01", store=late)[0] == 0
+    rows = exported(trading, late, tmp_path / "late", "strategy_signal_history").to_pylist()
+    all_rows = exported(trading, store, tmp_path / "all", "strategy_signal_history").to_pylist()
+    assert rows == [one for one in all_rows if str(one["signalTs"]) > "2024-02-01 00:00:00+00:00"]
+    assert rows
+
+
 @pytest.mark.parametrize(
-    ("arguments", "code", "message"),
+    ("words", "code", "message"),
     [
         (["--speed", "fast"], 2, "write max"),
         (["--speed", "-1"], 2, "write max"),
         (["--symbols", "NIX"], 1, "no prices of symbol 'NIX'"),
-        (["--strategies", "ema_cros"], 2, "Did you mean ema_cross"),
+        (["--start", "soon"], 2, "is no date or time"),
     ],
 )
-def test_what_cannot_be_meant_is_told(lake, tmp_path, trading, arguments, code, message):
-    path = tmp_path / "x.db"
-    failed = trading("replay", "--lake", lake, "--store", path, *arguments, code=code)
-    assert message in failed.err.replace("\n", " ")
+def test_what_cannot_be_meant_is_told(replay, words, code, message):
+    ended, _, err = replay(*words)
+    assert ended == code
+    assert message in " ".join(err.split())
 
 
-def test_another_roster_or_other_symbols_do_not_go_on(lake, store, trading):
-    other = trading("replay", "--lake", lake, "--store", store, "--strategies", "all", code=1)
-    assert "strategies" in other.err
-    fewer = trading("replay", "--lake", lake, "--store", store, "--strategies", STRATEGIES,
-                    "--start", "2024-01-24", code=1)  # fmt: skip
-    assert "another start" in fewer.err
+def test_another_roster_other_symbols_or_another_start_do_not_go_on(store, replay):
+    code, _, err = replay(strategies="all")
+    assert code == 1
+    assert "strategies" in err
+    code, _, err = replay("--start", "2024-01-24")
+    assert code == 1
+    assert "another start" in err
 
 
-def test_what_is_no_store_is_told(tmp_path, trading):
-    missing = trading("status", "--store", tmp_path / "none.db", code=1)
-    assert "none.db" in missing.err
-    (tmp_path / "odd.db").write_text("not a database" * 100)
-    odd = trading("status", "--store", tmp_path / "odd.db", code=1)
-    assert "odd.db" in odd.err
+def test_an_unknown_strategy_is_told(replay):
+    code, _, err = replay(strategies="ema_cros")
+    assert code == 2
+    assert "Did you mean ema_cross" in err
+
+
+@pytest.mark.parametrize("content", [None, b"not a database" * 100, b""])
+def test_what_is_no_store_is_told(tmp_path, trading, content):
+    path = tmp_path / "odd.db"
+    if content is not None:
+        path.write_bytes(content)
+    for words in (["status"], ["export", "--out", tmp_path / "out"]):
+        code, _, err = trading(*words, "--store", path)
+        assert code == 1
+        assert "odd.db" in err

@@ -174,8 +174,7 @@ def new_run(root: Path, run: str, keep_after: int | None) -> Iterator[RunWriter]
             writer.close()
         # From here to the end of the renaming.
         held.enter_context(table_lock(root, RUNS))
-        there = (final / RUN_FILE).exists() and holds(_options(final), _options(folder))
-        if there and is_whole(final):
+        if is_whole(final) and holds(_options(final), _options(folder)):
             raise _AlreadyThereError
 
 
