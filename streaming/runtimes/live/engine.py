@@ -31,7 +31,7 @@ from streaming.contracts import (
     Table,
     arrow_schema,
 )
-from streaming.contracts.arrow import coded_texts, same_text, time_array
+from streaming.contracts.arrow import coded_texts, same_text, time_array, time_values
 from streaming.feeds.feed import Arrival
 from streaming.instruments import Instruments
 from streaming.jobs.allocator import Taken, last_closes, market_of
@@ -239,34 +239,40 @@ class LiveEngine:
         self._apply_fills(tick, reports, complete_to, now)
 
     def _write_trading(self, tick: Tick, traded: Sequence[tuple[Account, Taken]]) -> pa.Table:
-        """Write signals, and what each account made of them; give the fills, with strategyId."""
+        """Write signals, and what the accounts made of them; give the fills, with strategyId.
+
+        Rows of all accounts are in order of time, so that they do not depend on the cut.
+        """
+        parts: dict[str, list[pa.Table]] = {}
         reports = []
         for at, (account, taken) in enumerate(traded):
+            # Signals are the same for all.
             tables = trace_rows(account, taken, {} if at else self._strategies, None)
-            if not at:
-                signals = tables[STRATEGY_SIGNAL_HISTORY.name].rows
-                tick.append(STRATEGY_SIGNAL_HISTORY, signals)
-                newest = signals.rename_columns(
-                    ["lastUpdated" if name == "signalTs" else name for name in signals.column_names]
-                )
-                tick.replace(STRATEGY_SIGNAL_LATEST, _newest(STRATEGY_SIGNAL_LATEST, newest))
-            for table in (
-                ACCEPTED_TRADE_SIGNAL_HISTORY,
-                REJECTED_TRADE_SIGNAL_HISTORY,
-                ORDER_EVENT_HISTORY,
-                EXEC_REPORT_HISTORY,
-            ):
-                tick.append(table, tables[table.name].rows)
-            rejected = tables[REJECTED_TRADE_SIGNAL_HISTORY.name].rows
-            codes = pc.value_counts(rejected.column("code")).to_pylist()
-            tick.rejected[account.name] = {one["values"]: one["counts"] for one in codes}
-            tick.accepted[account.name] = tables[ACCEPTED_TRADE_SIGNAL_HISTORY.name].rows.num_rows
+            for name, owned in tables.items():
+                parts.setdefault(name, []).append(owned.rows)
             tick.append(RISK_ALERTS_HISTORY, _breach_alerts(account, taken))
             filled = tables[EXEC_REPORT_HISTORY.name]
             owner = coded_texts(account.strategies, filled.strategy)
             reports.append(filled.rows.append_column("strategyId", owner))
+            rejected = tables[REJECTED_TRADE_SIGNAL_HISTORY.name].rows
+            codes = pc.value_counts(rejected.column("code")).to_pylist()
+            tick.rejected[account.name] = {one["values"]: one["counts"] for one in codes}
+            tick.accepted[account.name] = tables[ACCEPTED_TRADE_SIGNAL_HISTORY.name].rows.num_rows
+        (signals,) = parts[STRATEGY_SIGNAL_HISTORY.name]
+        tick.append(STRATEGY_SIGNAL_HISTORY, signals)
+        newest = signals.rename_columns(
+            ["lastUpdated" if name == "signalTs" else name for name in signals.column_names]
+        )
+        tick.replace(STRATEGY_SIGNAL_LATEST, _newest(STRATEGY_SIGNAL_LATEST, newest))
+        for table in (
+            ACCEPTED_TRADE_SIGNAL_HISTORY,
+            REJECTED_TRADE_SIGNAL_HISTORY,
+            ORDER_EVENT_HISTORY,
+            EXEC_REPORT_HISTORY,
+        ):
+            tick.append(table, by_time(pa.concat_tables(parts[table.name])))
         # In order of time, or one account's would make the other's late.
-        return pa.concat_tables(reports).sort_by("ts")
+        return by_time(pa.concat_tables(reports))
 
     def _apply_fills(self, tick: Tick, reports: pa.Table, complete_to: int, now: int) -> None:
         """Let the TradingEngine apply what the brokers filled; mark what is open."""
@@ -329,6 +335,14 @@ def _breach_alerts(account: Account, taken: Taken) -> pa.Table:
     )
     times = time_array(breaches["ts"])
     return _alerts(account.name, "OPEN_LIMIT_BREACHED", words, times)
+
+
+def by_time(rows: pa.Table, column: str = "ts") -> pa.Table:
+    """Put rows in order of time; those of one time stay in the order in which they are."""
+    times = time_values(rows.column(column))
+    if bool((np.diff(times) >= 0).all()):
+        return rows
+    return rows.take(pa.array(np.argsort(times, kind="stable")))
 
 
 def _newest(table: Table, rows: pa.Table) -> pa.Table:

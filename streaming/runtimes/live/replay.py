@@ -8,6 +8,7 @@ from streaming.errors import RunError
 from streaming.feeds.replay import LakeReplay
 from streaming.lake import Lake
 from streaming.rules.bars import DAY_US
+from streaming.runtimes.backtest.slices import day_end
 from streaming.runtimes.live.engine import LiveEngine, LivePlan, Tick
 from streaming.runtimes.live.service import LiveService
 from streaming.store import TableStore
@@ -129,5 +130,5 @@ def _warm_up(
         if info.first_ts > request.start:
             break
         wanted = [name for name in symbols if name in info.symbols]
-        end = min(info.last_ts // DAY_US * DAY_US + DAY_US, request.start)
-        engine.warm_up(lake.bars(wanted, info.first_ts - 1, end), end)
+        end = min(day_end(info.day), request.start)
+        engine.warm_up(lake.bars(wanted, day_end(info.day) - DAY_US, end), end)

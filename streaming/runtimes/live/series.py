@@ -23,6 +23,9 @@ FEW_MINUTES = 30
 """Up to as many minutes of bars the panel is quicker."""
 
 
+_ORDER = [(name, "ascending") for name in ("barTs", "timeframe", "symbol")]
+
+
 class Worked(NamedTuple):
     """What a stretch of time gave: rows of `indicator_history`, and signals.
 
@@ -121,7 +124,8 @@ class Series:
             known = complete_to if at + 1 >= len(times) else ts
             minute = Bars._make(column[here] for column in together)
             made = self._panel.advance(codes[here], minute, known)
-            rows.append(self._panel.history_rows(made, calc_ts))
+            minute_rows = self._panel.history_rows(made, calc_ts)
+            rows.append(minute_rows.sort_by(_ORDER))
             signals.append(made.signals)
         every = PanelSignals(*(np.concatenate(parts) for parts in zip(*signals, strict=True)))
         found = self._panel.by_symbol(every)
@@ -152,7 +156,8 @@ class Series:
             self._panel.load(self._code[name], state)
             for strategy, blocks in found.items():
                 signals[strategy].append(_joined(blocks))
-        return Worked(pa.concat_tables(parts), signals)
+        # As the panel would have given them: minute after minute.
+        return Worked(pa.concat_tables(parts).sort_by(_ORDER), signals)
 
 
 def _joined(parts: list[Signals]) -> Signals:
