@@ -37,6 +37,7 @@ MAY_IMPORT = {
         "lake",
         "rules",
         "settings",
+        "store",
     },
     "moments": set(),
     "cli": set(),

@@ -16,9 +16,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from streaming.errors import LakeError, RunError
+from streaming.jobs import symbol_stage
 from streaming.jobs.strategies.signals import signals_of
 from streaming.lake import Lake, atomic, prices
-from streaming.runtimes.backtest import pipeline, run_backtest, slices, symbols
+from streaming.runtimes.backtest import pipeline, run_backtest, slices
 from streaming.runtimes.backtest.store import RunWriter, new_run
 from streaming.runtimes.runs import runs
 
@@ -108,7 +109,7 @@ def test_an_error_of_a_symbol_in_a_later_slice_leaves_nothing(tmp_path, monkeypa
         begun.append(strategy)
         return 1 / 0 if len(begun) > 30 else signals_of(strategy, view)
 
-    monkeypatch.setattr(symbols, "signals_of", signals)
+    monkeypatch.setattr(symbol_stage, "signals_of", signals)
     with pytest.raises(ZeroDivisionError):
         run(lake, STRATEGIES)
     assert_nothing_is_there(lake)

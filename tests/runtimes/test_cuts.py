@@ -6,9 +6,10 @@ from random import Random
 
 import pytest
 
+from streaming.jobs import symbol_stage
 from streaming.lake import Lake
 from streaming.rules.bars import MINUTE_US
-from streaming.runtimes.backtest import slices, symbols
+from streaming.runtimes.backtest import slices
 from streaming.runtimes.runs import Run
 
 from .composed import micros
@@ -223,7 +224,7 @@ def test_slices_change_nothing(lake, whole, monkeypatch, tmp_path, market, rows)
 
 @pytest.mark.parametrize("block", [1, 37, 500])
 def test_blocks_change_nothing(whole, monkeypatch, tmp_path, market, block):
-    monkeypatch.setattr(symbols, "_BLOCK", block)
+    monkeypatch.setattr(symbol_stage, "_BLOCK", block)
     some = until(market, us("2024-01-27"))
     other = lake_of(tmp_path, some)
     kept = files(run(other, STRATEGIES, settings=SHORTS))

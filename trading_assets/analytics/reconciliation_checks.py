@@ -1,6 +1,7 @@
 """The checks that hold tables against each other: what comes in must go out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import pyarrow as pa
@@ -14,12 +15,15 @@ from streaming.contracts import (
     Table,
     arrow_schema,
 )
-from streaming.errors import LakeError
+from streaming.errors import TradingError
 from streaming.runtimes.runs import Run
 from trading_assets.analytics.backtests import BACKTESTS, PORTFOLIO
 from trading_assets.analytics.checks.rows import Keys, runs_of
 from trading_assets.analytics.partitions import month_bounds
 from trading_assets.platform import Platform
+
+if TYPE_CHECKING:
+    from trading_assets.analytics.checks.reconciliations import Reconciliation
 
 
 def reconciliation_checks() -> list[dg.AssetChecksDefinition]:
@@ -33,18 +37,17 @@ def reconciliation_checks() -> list[dg.AssetChecksDefinition]:
     def pnl(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
         from streaming.rules.money import to_money
         from trading_assets.analytics.checks.reconciliations import pnl_of_matches
-        from trading_assets.analytics.checks.results import reconciliation_result
 
-        stated: dict[str, int] = {}
-        parts = [arrow_schema(TRADE_MATCH_HISTORY).empty_table()]
-        try:
+        def reconcile() -> "Reconciliation":
+            stated: dict[str, int] = {}
+            parts = [arrow_schema(TRADE_MATCH_HISTORY).empty_table()]
             for run in runs_of(platform, BACKTESTS, Keys(context.run.tags)):
                 parts.append(run.matches())
                 for name, one in run.facts["figures"].items():
                     stated[name] = stated.get(name, 0) + to_money(one["netPnl"])
-        except LakeError as error:
-            return dg.AssetCheckResult(passed=False, description=str(error))
-        return reconciliation_result(pnl_of_matches(pa.concat_tables(parts), stated))
+            return pnl_of_matches(pa.concat_tables(parts), stated)
+
+        return _told(reconcile)
 
     @dg.asset_check(
         asset=PORTFOLIO,
@@ -56,16 +59,12 @@ def reconciliation_checks() -> list[dg.AssetChecksDefinition]:
     )
     def books(platform: Platform) -> dg.AssetCheckResult:
         from trading_assets.analytics.checks.reconciliations import fees_in_and_out, quantities
-        from trading_assets.analytics.checks.results import reconciliation_result
 
-        try:
-            runs = _from_the_first_on(platform)
-            matches, reports, lots = _traced(runs)
-        except LakeError as error:
-            return dg.AssetCheckResult(passed=False, description=str(error))
-        return reconciliation_result(
-            [fees_in_and_out(matches, lots, reports), quantities(matches, lots, reports)]
-        )
+        def reconcile() -> "list[Reconciliation]":
+            matches, reports, lots = _traced(_from_the_first_on(platform))
+            return [fees_in_and_out(matches, lots, reports), quantities(matches, lots, reports)]
+
+        return _told(reconcile)
 
     @dg.asset_check(
         asset=PORTFOLIO,
@@ -74,15 +73,15 @@ def reconciliation_checks() -> list[dg.AssetChecksDefinition]:
     )
     def places(platform: Platform) -> dg.AssetCheckResult:
         from trading_assets.analytics.checks.orderly import open_symbols
-        from trading_assets.analytics.checks.results import reconciliation_result
 
         gate = platform.settings.tradepicker
         by = ("accountId", "strategyId") if gate.key == "account+strategy" else ("accountId",)
-        try:
+
+        def reconcile() -> "Reconciliation":
             matches, _, lots = _traced(_from_the_first_on(platform))
-        except LakeError as error:
-            return dg.AssetCheckResult(passed=False, description=str(error))
-        return reconciliation_result(open_symbols(matches, lots, gate.max_open_positions, by=by))
+            return open_symbols(matches, lots, gate.max_open_positions, by=by)
+
+        return _told(reconcile)
 
     @dg.asset_check(
         asset=PORTFOLIO,
@@ -91,24 +90,36 @@ def reconciliation_checks() -> list[dg.AssetChecksDefinition]:
     )
     def signals(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
         from trading_assets.analytics.checks.orderly import signals_after_bars
-        from trading_assets.analytics.checks.results import reconciliation_result
 
-        keys = Keys(context.run.tags)
-        try:
-            found = [
+        def reconcile() -> "list[Reconciliation]":
+            return [
                 signals_after_bars(
                     run.table(STRATEGY_SIGNAL_HISTORY.name),
                     _bars(platform, run),
                     run.table(ACCEPTED_TRADE_SIGNAL_HISTORY.name),
                     run.table(EXEC_REPORT_HISTORY.name),
                 )
-                for run in runs_of(platform, PORTFOLIO, keys)
+                for run in runs_of(platform, PORTFOLIO, Keys(context.run.tags))
             ]
-        except LakeError as error:
-            return dg.AssetCheckResult(passed=False, description=str(error))
-        return reconciliation_result(found)
+
+        return _told(reconcile)
 
     return [pnl, books, places, signals]
+
+
+def _told(reconcile: "Callable[[], Reconciliation | list[Reconciliation]]") -> dg.AssetCheckResult:
+    """Give what a reconciliation finds; one that spoilt rows make impossible does not hold."""
+    from trading_assets.analytics.checks.results import reconciliation_result
+
+    try:
+        return reconciliation_result(reconcile())
+    except TradingError as error:
+        return dg.AssetCheckResult(passed=False, description=str(error))
+    except (ValueError, pa.ArrowException) as error:
+        return dg.AssetCheckResult(
+            passed=False,
+            description=f"The rows cannot be reconciled ({error}): see the checks of contracts.",
+        )
 
 
 def _from_the_first_on(platform: Platform) -> list[Run]:
