@@ -168,8 +168,10 @@ def match_shards(
     if state.shards == 1:
         ends = [match(0)]
     else:
-        with ThreadPoolExecutor(state.shards) as pool:
-            ends = list(pool.map(match, range(state.shards)))
+        # This thread takes a shard, too: its processor is awake, and the data is near it.
+        with ThreadPoolExecutor(state.shards - 1) as pool:
+            others = pool.map(match, range(1, state.shards))
+            ends = [match(0), *others]
     applied = min(applied for _, applied in ends)
     state.next_ref += applied
     if applied < len(key):
