@@ -53,7 +53,7 @@ bench: setup  ## against peers, in environments of their own below .benchmarks/
 	$(BIN)/python -m benchmarks
 
 bench-platform: setup  ## what Dagster costs on top of the same work
-	$(BIN)/python -m benchmarks.platform
+	PYTHONWARNINGS=ignore:Parameter $(BIN)/python -m benchmarks.platform
 
 docs: setup  ## pages made from the definitions
 	$(BIN)/trading tables --format md > docs/tables.md

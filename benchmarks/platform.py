@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -228,7 +229,12 @@ def serving(folder: str) -> Iterator[str]:
     server = subprocess.Popen(
         ["bash", "scripts/ui.sh"],
         cwd=_ROOT,
-        env={**os.environ, "TRADING__DATA__FOLDER": folder, "TRADING_UI_PORT": str(port)},
+        env={
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "TRADING__DATA__FOLDER": folder,
+            "TRADING_UI_PORT": str(port),
+        },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -251,7 +257,10 @@ def serving(folder: str) -> Iterator[str]:
 def main() -> int:
     """Measure, and print the table."""
     only = sys.argv[1:] == ["--only", "ui"]
-    rows = [*pages()] if only else [*imports(), *works(), *pages()]
+    rows = []
+    for row in pages() if only else chain(imports(), works(), pages()):
+        print(*row, sep="  ", file=sys.stderr)
+        rows.append(row)
     print_table("Dagster (medians)", ["work", "ours", "against", "", "target", "reached"], rows)
     if only:
         return 0
