@@ -19,7 +19,7 @@ from streaming.jobs.panel import SymbolPanel
 from streaming.jobs.strategies import select
 from streaming.jobs.symbol_stage import SymbolStage
 from streaming.rules.bars import DAY_US, MINUTE_US, Bars
-from streaming.rules.money import SCALE
+from streaming.rules.units import SCALE
 
 WARM = 2_000
 MINUTES = 75

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from streaming.rules.money import SCALE
+from streaming.rules.units import SCALE
 
 
 @dataclass(frozen=True, slots=True)

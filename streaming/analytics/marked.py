@@ -9,7 +9,7 @@ from streaming.analytics.marking import mark, segments_of
 from streaming.analytics.matches import Grouped
 from streaming.analytics.prices import NO_CLOSE, DayCloses, Prices
 from streaming.errors import MoneyError
-from streaming.rules.money import SCALE
+from streaming.rules.units import SCALE
 
 Int = NDArray[np.int64]
 

@@ -19,7 +19,8 @@ from streaming.analytics.matches import Grouped
 from streaming.analytics.prices import NO_CLOSE, DayCloses
 from streaming.errors import MoneyError
 from streaming.rules.compile import kernel
-from streaming.rules.money import OVERFLOW, SCALE, average
+from streaming.rules.money import average
+from streaming.rules.units import OVERFLOW, SCALE
 from streaming.rules.wide import U64, add_wide, magnitude, mul_wide, scale_wide, sub_wide
 
 Int = NDArray[np.int64]

@@ -112,8 +112,8 @@ def _print_definitions(found: "Sequence[Run]", *, only_differing: bool) -> None:
 def _shown_rules(rules: dict[str, int]) -> dict[str, str]:
     """Give an account's rules (`streaming.rules.holdings.Rules`) as the settings say them."""
     from streaming.rules.fills import RATE_PER_BPS
-    from streaming.rules.money import money_text
     from streaming.rules.sizing import NO_LIMIT
+    from streaming.rules.units import money_text
 
     def flag(value: int) -> str:
         return "true" if value else "false"

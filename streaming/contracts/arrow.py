@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from streaming.contracts.columns import Type
 from streaming.contracts.table import Table
 from streaming.errors import MoneyError
-from streaming.rules.money import LIMIT
+from streaming.rules.units import LIMIT
 
 # Texts, because pyarrow's types take parameters only in its stubs.
 Array: TypeAlias = "pa.Array[Any]"

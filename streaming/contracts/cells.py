@@ -19,7 +19,7 @@ from streaming.contracts.columns import Column, Type
 from streaming.contracts.parsing import PLAIN_DECIMAL, PLAIN_INTEGER, parse_texts
 from streaming.contracts.scaled import scaled
 from streaming.errors import ContractError, MoneyError
-from streaming.rules.money import LIMIT, SCALE
+from streaming.rules.units import LIMIT, SCALE
 
 _TICKS_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _INT64_MAX = 2**63 - 1

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.rules.money import LIMIT, SCALE
+from streaming.rules.units import LIMIT, SCALE
 
 _SPLITTER = float(2**27 + 1)
 """Veltkamp's constant: splits a double into two halves whose products are exact."""

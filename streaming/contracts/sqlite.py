@@ -20,7 +20,7 @@ from streaming.contracts.columns import Column, Type
 from streaming.contracts.sql import double_quotes, literal
 from streaming.contracts.table import Table
 from streaming.rules.bars import MINUTE_US
-from streaming.rules.money import LIMIT, SCALE
+from streaming.rules.units import LIMIT, SCALE
 
 _TYPES = {
     Type.TEXT: "TEXT",

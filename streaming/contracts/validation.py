@@ -24,7 +24,7 @@ from streaming.contracts.table import Table
 from streaming.contracts.words import NOT_A_FLAG, NOT_A_NUMBER, NOT_A_TIME, NOT_TEXT
 from streaming.errors import ContractError
 from streaming.rules.bars import MINUTE_US
-from streaming.rules.money import SCALE
+from streaming.rules.units import SCALE
 
 Mask = NDArray[np.bool_]
 Row = Mapping[str, Any]

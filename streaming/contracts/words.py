@@ -9,7 +9,7 @@ import re
 
 import numpy as np
 
-from streaming.rules.money import LIMIT
+from streaming.rules.units import LIMIT
 
 BLANKS = " \t\n\v\f\r"
 

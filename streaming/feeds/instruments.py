@@ -18,7 +18,7 @@ from pathlib import Path
 
 from streaming.errors import SourceError
 from streaming.instruments import Instrument, Instruments
-from streaming.rules.money import SCALE, to_money
+from streaming.rules.units import SCALE, to_money
 
 _COLUMNS = ("symbol", "lotSize", "minQty", "tickSize", "pointValue", "calendar")
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from streaming.rules.bars import MINUTE_US, Bars, no_bars
 from streaming.rules.compile import kernel
-from streaming.rules.money import SCALE
+from streaming.rules.units import SCALE
 
 Int = NDArray[np.int64]
 Float = NDArray[np.float64]

@@ -18,9 +18,9 @@ from streaming.rules.bars import Bars
 from streaming.rules.decisions import Signals
 from streaming.rules.holdings import Instruments
 from streaming.rules.lookup import rows_after
-from streaming.rules.money import SCALE
 from streaming.rules.orders import BarTable
 from streaming.rules.ranking import rank_signals
+from streaming.rules.units import SCALE
 from streaming.rules.weights import WeightSchedule, weights_at
 
 Int = NDArray[np.int64]

@@ -22,7 +22,7 @@ from streaming.rules.account import Account
 from streaming.rules.compile import Records
 from streaming.rules.gate import CODES, OK
 from streaming.rules.ids import SIMULATED_FILL_ID, Words, id_text, id_words, order_ids
-from streaming.rules.money import SCALE
+from streaming.rules.units import SCALE
 
 if TYPE_CHECKING:
     from streaming.contracts.table import Table

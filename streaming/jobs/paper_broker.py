@@ -12,8 +12,8 @@ import pyarrow as pa
 from streaming.contracts import PAPER_TRADE_MATCH_HISTORY, arrow_schema
 from streaming.contracts.arrow import same_text
 from streaming.rules.holdings import Rules
-from streaming.rules.money import SCALE
 from streaming.rules.sizing import NO_LIMIT
+from streaming.rules.units import SCALE
 from streaming.rules.weights import WeightSchedule
 
 PREFIX = "paper:"

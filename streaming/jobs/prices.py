@@ -23,7 +23,7 @@ from streaming.jobs.price_rows import (
     rows_of_table,
     table_of_rows,
 )
-from streaming.rules.money import money_text
+from streaming.rules.units import money_text
 
 READS = ()
 WRITES = (PRICE_1M_HISTORY, QUARANTINE_HISTORY)

@@ -15,8 +15,8 @@ from streaming.rules.gate import (
     admits_buy,
 )
 from streaming.rules.holdings import Holdings, Instruments, Rules, gate_of
-from streaming.rules.money import LIMIT, OVERFLOW, SCALE
 from streaming.rules.sizing import clipped, fraction_of, target_notional, units_for, whole_lots
+from streaming.rules.units import LIMIT, OVERFLOW, SCALE
 
 Int = NDArray[np.int64]
 Codes = NDArray[np.int32]

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from streaming.rules.compile import Records, steady
 from streaming.rules.fifo import BOOK, LOT, NONE, Int
-from streaming.rules.money import SCALE, share
+from streaming.rules.money import share
 from streaming.rules.state import pack, unpack
+from streaming.rules.units import SCALE
 from streaming.rules.wide import U64, add_wide, mul_wide
 
 Keys = NDArray[np.int32]

@@ -13,8 +13,8 @@ from streaming.rules.compile import Records, inlined, steady
 from streaming.rules.fifo import MATCH, Int, match_fill
 from streaming.rules.ids import Words
 from streaming.rules.lot_books import Keys, LotBooks
-from streaming.rules.money import LIMIT, MOST_FEE, money_text
 from streaming.rules.prefetch import prefetch
+from streaming.rules.units import LIMIT, MOST_FEE, money_text
 
 # How many fills before its own a book, its oldest lot and the lot after that are asked for.
 _BOOK_AHEAD, _LOT_AHEAD, _NEXT_AHEAD = 32, 16, 8

@@ -10,19 +10,8 @@ from typing import Any
 import numpy as np
 
 from streaming.rules.compile import Number, inlined
+from streaming.rules.units import LIMIT, OVERFLOW, SCALE
 from streaming.rules.wide import U64, divide_wide, magnitude, mul_wide, scale_wide
-
-SCALE = 100_000_000
-"""Units of the last place in one unit of currency or quantity."""
-
-LIMIT = 10**18
-"""The first magnitude that DECIMAL(18,8) cannot hold."""
-
-MOST_FEE = LIMIT // 2
-"""The first magnitude that a fill's fee may not have: a match adds the shares of two fills."""
-
-OVERFLOW = -(2**63)
-"""Stands for an amount that does not fit; no valid amount has this value."""
 
 _U_SCALE = U64(SCALE)
 _U_SQUARE = U64(SCALE * SCALE)
@@ -152,29 +141,3 @@ def average(high: Number, low: Number, quantity: int) -> Any:
     if over != _ZERO:
         return OVERFLOW
     return _signed(False, _round_half_even(quotient, remainder, divisor))
-
-
-def to_money(text: str) -> int:
-    """Read a decimal text exactly into x 1e8.
-
-    Raises
-    ------
-    ValueError
-        If it is no number, has more than 8 decimal places, or does not fit DECIMAL(18,8).
-    """
-    from decimal import Decimal, InvalidOperation
-
-    try:
-        scaled = Decimal(text).scaleb(8)
-    except InvalidOperation as error:
-        raise ValueError(f"{text!r} is no number") from error
-    if not scaled.is_finite() or scaled != scaled.to_integral_value() or abs(scaled) >= LIMIT:
-        raise ValueError(f"{text!r} does not fit DECIMAL(18,8)")
-    return int(scaled)
-
-
-def money_text(amount: int) -> str:
-    """Write an amount x 1e8 with the places it needs, at least two."""
-    sign = "-" if amount < 0 else ""
-    whole, places = divmod(abs(amount), SCALE)
-    return f"{sign}{whole}.{f'{places:08d}'.rstrip('0').ljust(2, '0')}"

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streaming.rules.compile import Number, kernel, steady
-from streaming.rules.money import SCALE
 from streaming.rules.programs import (
     ADD,
     AND,
@@ -29,6 +28,7 @@ from streaming.rules.programs import (
     SUBTRACT,
     Program,
 )
+from streaming.rules.units import SCALE
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]

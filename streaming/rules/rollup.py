@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from streaming.rules.compile import Records, steady
 from streaming.rules.fifo import Int, average_price
-from streaming.rules.money import SCALE
+from streaming.rules.units import SCALE
 
 
 @steady

@@ -17,8 +17,9 @@ from streaming.rules.fills import fill_fee, fill_price
 from streaming.rules.gate import OK, Gates, count_holder
 from streaming.rules.holdings import Holdings, Instruments, Rules, claim, gate_of
 from streaming.rules.ids import SIMULATED_FILL_ID, mix, order_id, text_id
-from streaming.rules.money import LIMIT, MOST_FEE, OVERFLOW, value
+from streaming.rules.money import value
 from streaming.rules.orders import FILL, NEVER, BarTable, drop_first, push, schedule
+from streaming.rules.units import LIMIT, MOST_FEE, OVERFLOW
 from streaming.rules.wide import U64
 
 Int = NDArray[np.int64]

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from streaming.rules.compile import inlined
-from streaming.rules.money import LIMIT, SCALE, value
+from streaming.rules.money import value
+from streaming.rules.units import LIMIT, SCALE
 from streaming.rules.wide import U64, divide_wide, mul_wide
 
 NO_LIMIT = -1

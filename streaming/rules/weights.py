@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.rules.money import SCALE
+from streaming.rules.units import SCALE
 
 Int = NDArray[np.int64]
 

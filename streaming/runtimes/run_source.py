@@ -10,7 +10,7 @@ from streaming.analytics.sources import Source
 from streaming.contracts import OPEN_POSITIONS_LOTS, TRADE_MATCH_HISTORY
 from streaming.errors import LakeError
 from streaming.lake import Lake
-from streaming.rules.money import to_money
+from streaming.rules.units import to_money
 from streaming.runtimes.backtest.definition import SHARED_ACCOUNT
 from streaming.runtimes.runs import Run, find_run
 

@@ -10,7 +10,7 @@ from contracts.examples import _compare
 from streaming.contracts import Table, Type
 from streaming.contracts.columns import alternatives
 from streaming.rules.bars import MINUTE_US
-from streaming.rules.money import LIMIT, SCALE
+from streaming.rules.units import LIMIT, SCALE
 
 from .good_rows import NOW_US, good_rows, with_cell, with_column
 

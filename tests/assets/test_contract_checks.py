@@ -6,7 +6,7 @@ import pyarrow.compute as pc
 import pytest
 
 from streaming.contracts import ARROW_TYPES, TABLES, Table, Type, empty_table, validate
-from streaming.rules.money import SCALE
+from streaming.rules.units import SCALE
 from trading_assets.analytics.checks.contracts import SAMPLE, ContractReport, check_rows
 from trading_assets.analytics.checks.results import as_check_result
 from trading_assets.analytics.checks.rules import rules_of

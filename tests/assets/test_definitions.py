@@ -1,5 +1,8 @@
 """What the location has, by name: a change of it is meant, or shows here."""
 
+import subprocess
+import sys
+
 import dagster as dg
 
 from streaming.contracts import TABLES
@@ -77,3 +80,16 @@ def test_every_asset_tells_what_it_is():
         assert node.owners, key
         assert node.group_name != "default", key
         assert node.kinds, key
+
+
+def test_the_location_starts_without_what_only_runs_need():
+    """A webserver and a daemon load it again and again: no compiler, no frames, no suites."""
+    code = """
+import sys, trading_assets.analytics.definitions
+heavy = {"numba", "pandas", "great_expectations", "duckdb", "matplotlib", "dbt"}
+print(sorted(heavy & set(sys.modules)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"

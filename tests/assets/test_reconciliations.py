@@ -9,7 +9,7 @@ from runtimes.markets import HISTORY, lake_of, month_market, run
 from streaming.contracts import money_values
 from streaming.lake import atomic
 from streaming.rules.bars import MINUTE_US
-from streaming.rules.money import SCALE
+from streaming.rules.units import SCALE
 from trading_assets.analytics.checks.orderly import open_symbols, signals_after_bars
 from trading_assets.analytics.checks.reconciliations import (
     fees_in_and_out,

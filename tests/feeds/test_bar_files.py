@@ -11,7 +11,7 @@ import pytest
 
 import streaming.feeds.tabular as tabular
 from streaming.errors import SourceError
-from streaming.rules.money import SCALE
+from streaming.rules.units import SCALE
 
 from .files import HEADER, Imported, import_text, kline
 

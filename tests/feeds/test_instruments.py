@@ -4,7 +4,7 @@ import pytest
 
 from streaming.errors import SourceError
 from streaming.feeds.instruments import Instrument, Instruments, load_instruments
-from streaming.rules.money import SCALE
+from streaming.rules.units import SCALE
 
 HEADER = "symbol,lotSize,minQty,tickSize,pointValue,calendar"
 

@@ -12,7 +12,7 @@ from streaming.feeds.synthetic import KINDS, digits_of, make_market
 from streaming.feeds.synthetic_files import write_market
 from streaming.lake import Lake
 from streaming.rules.bars import MINUTE_US
-from streaming.rules.money import SCALE
+from streaming.rules.units import SCALE
 
 
 @pytest.fixture(scope="module")

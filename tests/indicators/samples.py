@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from streaming.rules.bars import MINUTE_US, Bars
-from streaming.rules.money import LIMIT, SCALE
+from streaming.rules.units import LIMIT, SCALE
 
 START = 1_700_000_040_000_000 // MINUTE_US * MINUTE_US
 """2023-11-14 22:14 UTC: not a boundary of any longer timeframe."""

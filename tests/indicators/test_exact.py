@@ -17,7 +17,7 @@ from streaming.rules.indicators.exact import (
     wide_quotient,
 )
 from streaming.rules.indicators.windows import tree_sums
-from streaming.rules.money import SCALE
+from streaming.rules.units import SCALE
 
 INT64 = st.integers(-(2**63) + 1, 2**63 - 1)
 WIDE = st.integers(-(2**127) + 1, 2**127 - 1) | st.integers(0, 127).map(lambda k: 2**k - 1)

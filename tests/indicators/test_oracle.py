@@ -6,7 +6,7 @@ import pytest
 from streaming.rules import indicators
 from streaming.rules.bars import Bars
 from streaming.rules.indicators import INDICATORS, Feature, advance, new_series
-from streaming.rules.money import LIMIT, SCALE
+from streaming.rules.units import LIMIT, SCALE
 
 from .oracle import ORACLES
 from .samples import some_bars, wild_bars

@@ -7,7 +7,7 @@ import talib
 from streaming.rules import indicators
 from streaming.rules.bars import MINUTE_US, Bars, join_bars
 from streaming.rules.indicators import Feature, advance, new_series
-from streaming.rules.money import SCALE
+from streaming.rules.units import SCALE
 
 from .samples import real_bars, some_bars
 

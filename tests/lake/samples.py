@@ -7,7 +7,7 @@ import numpy as np
 
 from streaming.jobs.price_rows import PriceRows, rows_of_bars
 from streaming.rules.bars import MINUTE_US, Bars
-from streaming.rules.money import SCALE
+from streaming.rules.units import SCALE
 
 MONDAY = int(dt.datetime(2024, 3, 4, tzinfo=dt.UTC).timestamp()) * 1_000_000
 

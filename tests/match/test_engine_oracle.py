@@ -16,7 +16,7 @@ from match.engines import LATEST, NOW, ORDERS, POINT_VALUES, Run, batch, engine,
 from match.expected import Desk
 from streaming.instruments import Instrument, Instruments
 from streaming.jobs.trading_engine import EngineState, Orders
-from streaming.rules.money import money_text
+from streaming.rules.units import money_text
 from streaming.runtimes.match import MatchRequest, match_file
 from streaming.settings import Settings
 

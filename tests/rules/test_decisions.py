@@ -13,7 +13,7 @@ from streaming.rules.gate import (
     new_gates,
 )
 from streaming.rules.holdings import Holdings, Instruments, Rules
-from streaming.rules.money import LIMIT, SCALE
+from streaming.rules.units import LIMIT, SCALE
 
 
 def decided(

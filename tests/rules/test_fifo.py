@@ -16,7 +16,7 @@ from streaming.errors import MoneyError, StateError
 from streaming.rules.fifo import exposure
 from streaming.rules.lot_books import LotBooks
 from streaming.rules.matching import match_fills
-from streaming.rules.money import MOST_FEE, OVERFLOW
+from streaming.rules.units import MOST_FEE, OVERFLOW
 
 
 @st.composite

@@ -16,7 +16,7 @@ from streaming.rules.memory import (
     FillMemory,
     OrderMemory,
 )
-from streaming.rules.money import OVERFLOW
+from streaming.rules.units import OVERFLOW
 
 
 def ints(*values):

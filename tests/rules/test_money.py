@@ -8,6 +8,7 @@ from oracle.money import SCALE, DoesNotFitError, fit, half_even, product, units
 from oracle.strategies import amounts
 
 from streaming.rules import money
+from streaming.rules import units as scale
 from streaming.rules.wide import U64
 
 INT64 = st.integers(-(2**63) + 1, 2**63 - 1)
@@ -19,11 +20,11 @@ def fitting(compute):
     try:
         return fit(compute())
     except DoesNotFitError:
-        return money.OVERFLOW
+        return scale.OVERFLOW
 
 
 def test_constants_are_those_of_the_specification():
-    assert (money.SCALE, money.LIMIT) == (SCALE, ORACLE_LIMIT)
+    assert (scale.SCALE, scale.LIMIT) == (SCALE, ORACLE_LIMIT)
 
 
 @given(INT64 | amounts(), INT64 | amounts())
@@ -59,7 +60,7 @@ def test_value_rounds_ties_to_even(half, sign):
 
 def test_a_value_of_more_than_64_bits_does_not_come_back_as_its_low_ones():
     # 2 x (2**62 + 2) x 2 = 2**64 + 8, all in 1e-8.
-    assert money.value(2 * money.SCALE, 2**62 + 2, 2 * money.SCALE) == money.OVERFLOW
+    assert money.value(2 * scale.SCALE, 2**62 + 2, 2 * scale.SCALE) == scale.OVERFLOW
 
 
 @given(FITTING, st.data())
@@ -95,15 +96,15 @@ def test_an_average_is_rounded_half_even(lots):
 
 def test_an_average_that_does_not_fit_is_told():
     # 2**64 and more units a piece, and the first that does not fit DECIMAL(18,8).
-    assert money.average(U64(1), U64(0), 1) == money.OVERFLOW
-    assert money.average(U64(0), U64(money.LIMIT), 1) == money.OVERFLOW
-    assert money.average(U64(0), U64(money.LIMIT - 1), 1) == money.LIMIT - 1
+    assert money.average(U64(1), U64(0), 1) == scale.OVERFLOW
+    assert money.average(U64(0), U64(scale.LIMIT), 1) == scale.OVERFLOW
+    assert money.average(U64(0), U64(scale.LIMIT - 1), 1) == scale.LIMIT - 1
 
 
 @given(FITTING)
 def test_text_and_back(amount):
-    assert money.to_money(money.money_text(amount)) == amount
-    assert units(money.money_text(amount)) == amount
+    assert scale.to_money(scale.money_text(amount)) == amount
+    assert units(scale.money_text(amount)) == amount
 
 
 @pytest.mark.parametrize(
@@ -119,7 +120,7 @@ def test_text_and_back(amount):
     ],
 )
 def test_text_is_read_exactly(text, amount):
-    assert money.to_money(text) == amount
+    assert scale.to_money(text) == amount
 
 
 @pytest.mark.parametrize(
@@ -127,7 +128,7 @@ def test_text_is_read_exactly(text, amount):
 )
 def test_text_that_is_no_amount_is_refused(text):
     with pytest.raises(ValueError, match=r"\S"):
-        money.to_money(text)
+        scale.to_money(text)
 
 
 @pytest.mark.parametrize(
@@ -135,4 +136,4 @@ def test_text_that_is_no_amount_is_refused(text):
     [(150_000_000, "1.50"), (0, "0.00"), (-1, "-0.00000001"), (100 * SCALE, "100.00")],
 )
 def test_text_has_the_places_it_needs_and_at_least_two(amount, text):
-    assert money.money_text(amount) == text
+    assert scale.money_text(amount) == text

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from oracle.money import LIMIT, SCALE, half_even, product, units
 
 from streaming.rules import money, sizing
+from streaming.rules import units as scale
 
 AMOUNT = st.integers(0, LIMIT - 1) | st.integers(0, 10**12)
 POSITIVE = st.integers(1, LIMIT - 1) | st.integers(1, 10**12)
@@ -53,7 +54,7 @@ def test_what_is_bought_never_costs_more_than_the_amount(notional, price, point_
 def test_the_target_is_rounded_once(capital, weight, size_hint):
     exact = half_even(capital * weight * size_hint, SCALE**2)
     got = sizing.target_notional(capital, weight, size_hint)
-    assert got == (exact if exact < LIMIT else money.OVERFLOW)
+    assert got == (exact if exact < LIMIT else scale.OVERFLOW)
 
 
 @given(AMOUNT, AMOUNT, AMOUNT)

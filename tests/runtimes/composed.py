@@ -11,7 +11,7 @@ from oracle.gate import OK, Instrument, Signal
 from oracle.gate import Settings as OracleSettings
 
 from streaming.rules.bars import Bars
-from streaming.rules.money import SCALE
+from streaming.rules.units import SCALE
 from streaming.runtimes.backtest import BacktestRequest
 from streaming.runtimes.runs import Run
 

@@ -16,7 +16,7 @@ from streaming.jobs.price_rows import rows_of_bars
 from streaming.jobs.strategies import select
 from streaming.lake import Lake
 from streaming.rules.bars import MINUTE_US, Bars
-from streaming.rules.money import SCALE
+from streaming.rules.units import SCALE
 from streaming.runtimes.backtest import BacktestRequest, run_backtest
 from streaming.runtimes.runs import Run
 from streaming.settings import Account, Costs, Limits, Settings, TradePicker

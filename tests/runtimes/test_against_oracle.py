@@ -7,7 +7,7 @@ from random import Random
 import pytest
 from oracle.money import half_even, product
 
-from streaming.rules.money import SCALE
+from streaming.rules.units import SCALE
 
 from .composed import assert_as_composed
 from .markets import (

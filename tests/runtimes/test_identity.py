@@ -9,9 +9,9 @@ import pytest
 from streaming.errors import SettingsError
 from streaming.jobs.strategies import make
 from streaming.lake import Lake
-from streaming.rules.money import SCALE
+from streaming.rules.units import SCALE
 from streaming.rules.weights import WeightSchedule
-from streaming.runtimes.backtest import BacktestRequest, definition, run_backtest, slices
+from streaming.runtimes.backtest import BacktestRequest, definition, run_backtest, slices, sources
 from streaming.settings import Costs, Limits, Metrics, Settings, TradePicker
 
 from .composed import micros
@@ -123,10 +123,10 @@ def test_a_parameter_and_a_version_make_another_run(lake, monkeypatch):
 
 def test_the_digest_of_the_code_covers_all_that_decides(monkeypatch, tmp_path):
     """Change any file of rules, jobs, contracts or this runtime and the digest is another."""
-    package = definition._PACKAGE
+    package = sources._PACKAGE
     shutil.copytree(package, tmp_path / "streaming", ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(definition, "_PACKAGE", tmp_path / "streaming")
-    digest = definition.sources_digest.__wrapped__
+    monkeypatch.setattr(sources, "_PACKAGE", tmp_path / "streaming")
+    digest = sources.sources_digest.__wrapped__
     whole = digest()
     for name in (
         "rules/fifo.py",

@@ -11,7 +11,7 @@ from oracle.money import fee_share
 
 from streaming.errors import MoneyError
 from streaming.rules.bars import MINUTE_US, Bars, join_bars
-from streaming.rules.money import SCALE
+from streaming.rules.units import SCALE
 from streaming.runtimes.runs import Run, runs
 
 from .composed import micros

@@ -16,7 +16,7 @@ from streaming.analytics.sources import from_files
 from streaming.errors import LakeError, RunError
 from streaming.jobs.strategies import make
 from streaming.lake import Lake
-from streaming.rules.money import SCALE, to_money
+from streaming.rules.units import SCALE, to_money
 from streaming.runtimes.backtest import BacktestRequest, run_backtest
 from streaming.runtimes.run_source import from_run
 from streaming.settings import Settings

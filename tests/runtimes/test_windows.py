@@ -9,7 +9,7 @@ from streaming.errors import RunError, SettingsError, StateError
 from streaming.jobs.price_rows import rows_of_bars
 from streaming.lake import Lake
 from streaming.rules.bars import MINUTE_US
-from streaming.rules.money import SCALE
+from streaming.rules.units import SCALE
 from streaming.rules.weights import WeightSchedule
 
 from .composed import micros

@@ -7,8 +7,8 @@ import numpy as np
 
 from streaming.jobs.features import AlignState, AnchorRows, align, features_in
 from streaming.jobs.indicators import IndicatorState, step
-from streaming.jobs.strategies import Strategy, needs_of, signals_of
-from streaming.jobs.strategies.signals import Signals
+from streaming.jobs.strategies import Strategy
+from streaming.jobs.strategies.signals import Signals, needs_of, signals_of
 from streaming.rules.bars import Bars
 
 

@@ -5,7 +5,8 @@ import os
 import numpy as np
 import pytest
 
-from streaming.jobs.strategies import BUY, SELL, make, needs_of, select, signals_of
+from streaming.jobs.strategies import BUY, SELL, make, select
+from streaming.jobs.strategies.signals import needs_of, signals_of
 from streaming.rules.bars import MINUTE_US, join_bars
 from streaming.rules.indicators import ema
 from streaming.rules.timeframes import TIMEFRAMES

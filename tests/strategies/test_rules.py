@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from streaming.jobs.strategies import BUY, SELL, STRATEGIES, Signals, make
+from streaming.jobs.strategies import BUY, SELL, STRATEGIES, make
+from streaming.jobs.strategies.signals import Signals
 from streaming.rules.program_loop import run_program
 
 SIGMA = 0.001

@@ -6,7 +6,8 @@ import numpy as np
 import pyarrow as pa
 
 from streaming.contracts import STRATEGY_SIGNAL_HISTORY, arrow_schema, validate
-from streaming.jobs.strategies import BUY, SELL, Signals, make, signal_rows
+from streaming.jobs.strategies import BUY, SELL, make
+from streaming.jobs.strategies.signals import Signals, signal_rows
 from streaming.rules import decisions
 
 SIGNALS = Signals(

@@ -10,7 +10,7 @@ from streaming.contracts import TRADE_MATCH_HISTORY
 from streaming.errors import TradingError
 from streaming.lake import sweep
 from streaming.lake.shared import SharedLake
-from streaming.runtimes.backtest.definition import sources_digest
+from streaming.runtimes.backtest.sources import sources_digest
 from trading_assets.analytics.automation import CURRENT_MONTH
 from trading_assets.analytics.config import BacktestConfig
 from trading_assets.analytics.months import ALL, Month, run_months

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from enum import Enum
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from pydantic import Field
@@ -9,10 +10,12 @@ from pydantic import Field
 from streaming.errors import SettingsError
 from streaming.jobs.strategies import make, select
 from streaming.moments import micros_of
-from streaming.runtimes.backtest import BacktestRequest
 from streaming.settings import Settings
 from trading_assets.analytics.months import Plan, overridden
 from trading_assets.platform import Platform
+
+if TYPE_CHECKING:
+    from streaming.runtimes.backtest import BacktestRequest
 
 
 class Overrides(dg.Config):
@@ -130,7 +133,7 @@ class WindowConfig(Overrides):
     )
     name: str = Field(default="", description="A name to keep with the runId; empty: none.")
 
-    def request(self, platform: Platform) -> BacktestRequest:
+    def request(self, platform: Platform) -> "BacktestRequest":
         """Give what `trading backtest` would be asked for.
 
         Raises
@@ -138,6 +141,8 @@ class WindowConfig(Overrides):
         SettingsError
             If a value, a time, a strategy or a parameter cannot be meant; it is named.
         """
+        from streaming.runtimes.backtest import BacktestRequest
+
         plan = self.plan(platform)
         chosen = select(",".join(self.strategies) or "all")
         absent = sorted(set(self.params) - {one.id for one in chosen})

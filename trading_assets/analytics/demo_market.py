@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from streaming.feeds.synthetic_files import write_market
 from streaming.lake import scratch_directory, sweep
 from streaming.lake.atomic import disk_errors
 from trading_assets.platform import Folders
@@ -29,6 +28,9 @@ def put_demo_market(folders: Folders, seed: int, symbols: int, days: int) -> lis
     LakeError
         If the disk is full or refuses.
     """
+    # It brings numba: only where a market is made.
+    from streaming.feeds.synthetic_files import write_market
+
     # Beside the inbox, so that no half of a file is ever seen in it.
     staging = folders.root / ".demo"
     sweep(staging)

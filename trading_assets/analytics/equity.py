@@ -13,7 +13,6 @@ from streaming.analytics.sources import Source
 from streaming.contracts import OPEN_POSITIONS_LOTS, TRADE_MATCH_HISTORY, empty_table
 from streaming.errors import TradingError
 from streaming.lake import Lake, atomic_file, sweep
-from streaming.runtimes.run_source import from_run
 from streaming.runtimes.runs import Run, find_run
 from trading_assets.analytics.automation import CURRENT_MONTH, ON_NEWS
 from trading_assets.analytics.backtests import BACKTESTS, code_version
@@ -138,6 +137,8 @@ def joined(lake: Lake, runs: list[Run]) -> Source:
 
     What is open is what the last month of each strategy left open.
     """
+    from streaming.runtimes.run_source import from_run
+
     sources = {run.id: from_run(lake.root, run.id) for run in runs}
     latest: dict[str, Run] = {}
     for run in sorted(runs, key=lambda one: one.facts["window"]["completeTo"]):
@@ -168,6 +169,8 @@ def _month_facts(platform: Platform, record: Record) -> dict[str, Any]:
     path = path / f"{STRATEGY}={record.strategy}.parquet"
     if record.run_id is None:
         return {"dagster/row_count": 0, "note": "There are no prices in this month yet."}
+    from streaming.runtimes.run_source import from_run
+
     reports = from_run(platform.folders.lake, record.run_id).reports(by="strategy")
     write_reports(path, reports, {MONTH: record.month, "runId": record.run_id})
     facts = {"runId": record.run_id, "file": dg.MetadataValue.path(str(path))}

@@ -11,7 +11,6 @@ from streaming.lake import Lake
 from streaming.rules.indicators import VERSION
 from streaming.rules.timeframes import check_timeframe
 from trading_assets.analytics.backtests import EVERY_DAY
-from trading_assets.analytics.indicator_months import read_indicator_month, run_indicator_month
 from trading_assets.analytics.partitions import months
 from trading_assets.analytics.previews import markdown_table
 from trading_assets.contract_metadata import OWNERS, schema_metadata
@@ -81,6 +80,12 @@ def indicator_asset(platform: Platform) -> dg.AssetsDefinition:
 
 def _month_facts(lake: Lake, month: str, config: IndicatorConfig) -> dict[str, Any]:
     """Compute a month, and give what the UI shows of it."""
+    # They bring numba: only where a month is made.
+    from trading_assets.analytics.indicator_months import (
+        read_indicator_month,
+        run_indicator_month,
+    )
+
     made = run_indicator_month(lake, month, sorted(set(config.timeframes)))
     if made is None:
         return {"dagster/row_count": 0, "note": "There are no prices in this month yet."}

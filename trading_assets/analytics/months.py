@@ -10,15 +10,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from streaming.errors import TradingError
 from streaming.instruments import Instruments
 from streaming.jobs.strategies import make, select
 from streaming.lake import Lake
-from streaming.runtimes.backtest import BacktestRequest, run_backtest
 from streaming.runtimes.runs import Run
 from streaming.settings import Settings
 from trading_assets.analytics.partitions import month_bounds
+
+if TYPE_CHECKING:
+    from streaming.runtimes.backtest import BacktestRequest
+
+# The runtime brings numba: only where a month is run.
 
 ALL = ""
 """In place of a strategy: all of them, in the shared account."""
@@ -90,8 +95,10 @@ def run_months(lake: Lake, plan: Plan, keys: Iterable[tuple[str, str]]) -> Itera
             yield from pool.map(lambda key: _run_month(lake, plan, *key), list(of_month))
 
 
-def request_of(plan: Plan, month: str, strategy: str) -> BacktestRequest:
+def request_of(plan: Plan, month: str, strategy: str) -> "BacktestRequest":
     """Give the request of one month: what `trading backtest --rows-after` would run."""
+    from streaming.runtimes.backtest import BacktestRequest
+
     begin, end = month_bounds(month)
     shared = strategy == ALL
     chosen = select("all") if shared else [make(strategy)]
@@ -112,6 +119,8 @@ def request_of(plan: Plan, month: str, strategy: str) -> BacktestRequest:
 
 
 def _run_month(lake: Lake, plan: Plan, month: str, strategy: str) -> Month:
+    from streaming.runtimes.backtest import run_backtest
+
     begun = time.perf_counter()
     try:
         request = request_of(plan, month, strategy)
@@ -123,7 +132,7 @@ def _run_month(lake: Lake, plan: Plan, month: str, strategy: str) -> Month:
     return Month(month, strategy, run, time.perf_counter() - begun)
 
 
-def _has_prices(lake: Lake, request: BacktestRequest) -> bool:
+def _has_prices(lake: Lake, request: "BacktestRequest") -> bool:
     """Tell whether any bar comes after the month's start, and any before its end."""
     days = lake.days()
     if request.symbols is not None:

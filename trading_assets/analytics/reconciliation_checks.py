@@ -35,7 +35,7 @@ def reconciliation_checks() -> list[dg.AssetChecksDefinition]:
         description="Net PnL by strategy, added up from the matches, is what the run states.",
     )
     def pnl(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
-        from streaming.rules.money import to_money
+        from streaming.rules.units import to_money
         from trading_assets.analytics.checks.reconciliations import pnl_of_matches
 
         def reconcile() -> "Reconciliation":

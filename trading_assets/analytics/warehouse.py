@@ -8,7 +8,6 @@ file has one writer at a time.
 from pathlib import Path
 
 import dagster as dg
-from dagster_duckdb import DuckDBResource
 
 from streaming.contracts import PRICE_1M_HISTORY, TRADE_MATCH_HISTORY, Table, arrow_schema
 from streaming.errors import LakeError
@@ -69,6 +68,7 @@ def _make_views(folders: Folders) -> dict[str, int]:
         If the file, or what a view looks at, is damaged, or the disk refuses.
     """
     import duckdb
+    from dagster_duckdb import DuckDBResource
 
     with disk_errors(folders.root):
         folders.root.mkdir(parents=True, exist_ok=True)

@@ -10,8 +10,6 @@ from typing import Any
 import dagster as dg
 
 from streaming.errors import TradingError
-from streaming.runtimes.backtest import run_backtest
-from streaming.runtimes.run_source import from_run
 from streaming.runtimes.runs import Run
 from trading_assets.analytics.backtests import BACKTESTS, PORTFOLIO
 from trading_assets.analytics.config import Account, WindowConfig
@@ -29,6 +27,8 @@ def backtest_window_job() -> dg.JobDefinition:
     def backtest(
         context: dg.OpExecutionContext, config: WindowConfig, platform: Platform
     ) -> dg.Output[str]:
+        from streaming.runtimes.backtest import run_backtest
+
         try:
             request = config.request(platform)
             run = run_backtest(platform.lake(), request, _log_progress(context))
@@ -52,6 +52,8 @@ def backtest_window_job() -> dg.JobDefinition:
 
 
 def _facts(platform: Platform, run: Run) -> dict[str, Any]:
+    from streaming.runtimes.run_source import from_run
+
     source = from_run(platform.folders.lake, run.id)
     reports = sorted(
         source.reports(by="strategy"), key=lambda one: (-one.realised.figures.net_pnl, one.name)

@@ -1,7 +1,7 @@
 """The strategies: one module for each family, one small class for each idea.
 
 Adding a strategy is adding a class to its family's file. Importing this package fills
-`STRATEGIES`.
+`STRATEGIES`; what runs them (`signals`) is compiled, and is imported by who runs them.
 """
 
 from streaming.jobs.strategies import (
@@ -15,7 +15,6 @@ from streaming.jobs.strategies import (
 from streaming.jobs.strategies.actions import BUY, SELL, Actions, actions
 from streaming.jobs.strategies.base import Parameter, Rows, Strategy, param
 from streaming.jobs.strategies.registry import FAMILIES, STRATEGIES, make, select, strategy
-from streaming.jobs.strategies.signals import Signals, needs_of, signal_rows, signals_of
 
 __all__ = [
     "BUY",
@@ -25,7 +24,6 @@ __all__ = [
     "Actions",
     "Parameter",
     "Rows",
-    "Signals",
     "Strategy",
     "actions",
     "breakout",
@@ -33,11 +31,8 @@ __all__ = [
     "mean_reversion",
     "momentum",
     "multi_timeframe",
-    "needs_of",
     "param",
     "select",
-    "signal_rows",
-    "signals_of",
     "strategy",
     "trend",
     "volatility",

@@ -14,8 +14,8 @@ from streaming.jobs.strategies.base import Strategy
 from streaming.rules.bars import Float, Int
 from streaming.rules.decisions import Signals as RankedSignals
 from streaming.rules.indicators import Feature
-from streaming.rules.money import SCALE
 from streaming.rules.program_loop import run_program
+from streaming.rules.units import SCALE
 
 
 class Signals(NamedTuple):

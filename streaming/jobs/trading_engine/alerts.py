@@ -23,7 +23,7 @@ from streaming.jobs.trading_engine.tables import key_columns
 from streaming.rules.compile import Records
 from streaming.rules.intake import NO_TIME
 from streaming.rules.memory import DIFFERENT, NOBODY
-from streaming.rules.money import money_text
+from streaming.rules.units import money_text
 
 
 class Alert(NamedTuple):

@@ -12,8 +12,8 @@ from streaming.rules.fifo import MATCH
 from streaming.rules.ids import Words, fill_ids, fill_names
 from streaming.rules.matching import match_fills
 from streaming.rules.memory import ENTRY, FRESH, Verdicts
-from streaming.rules.money import LIMIT
 from streaming.rules.rollup import costs
+from streaming.rules.units import LIMIT
 
 # The sums are doubles; what they may be off by is far less than the part left over.
 _SURELY = 0.99 * LIMIT

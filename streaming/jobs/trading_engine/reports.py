@@ -18,7 +18,7 @@ from streaming.jobs.trading_engine.fills import Fills, Int, Mask, Part, ids_of_t
 from streaming.jobs.trading_engine.refusals import Refusals
 from streaming.jobs.trading_engine.state import EngineState
 from streaming.rules.intake import NO_TIME, notionals
-from streaming.rules.money import MOST_FEE, OVERFLOW, money_text
+from streaming.rules.units import MOST_FEE, OVERFLOW, money_text
 
 if TYPE_CHECKING:
     from streaming.instruments import Instruments

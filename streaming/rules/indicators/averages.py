@@ -5,7 +5,7 @@ from streaming.rules.compile import inlined, kernel
 from streaming.rules.indicators.exact import fma
 from streaming.rules.indicators.rows import Out, blank
 from streaming.rules.indicators.windows import block_rows, window_means
-from streaming.rules.money import SCALE
+from streaming.rules.units import SCALE
 
 
 @kernel

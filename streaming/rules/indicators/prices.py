@@ -5,7 +5,7 @@ from streaming.rules.compile import kernel
 from streaming.rules.indicators.exact import EXACT, divide, quotient
 from streaming.rules.indicators.rows import UNIT, Out
 from streaming.rules.indicators.windows import BLOCK, largest_sum
-from streaming.rules.money import SCALE
+from streaming.rules.units import SCALE
 
 
 @kernel

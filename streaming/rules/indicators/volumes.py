@@ -8,7 +8,7 @@ from streaming.rules.bars import DAY_US, Bars, Float
 from streaming.rules.compile import inlined, kernel
 from streaming.rules.indicators.rows import Out, blank
 from streaming.rules.indicators.windows import block_rows, tree_sums
-from streaming.rules.money import SCALE
+from streaming.rules.units import SCALE
 
 _PARTS = 3.0 * SCALE
 

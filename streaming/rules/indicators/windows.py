@@ -23,7 +23,7 @@ from streaming.rules.indicators.exact import (
     wide_float,
     wide_quotient,
 )
-from streaming.rules.money import SCALE
+from streaming.rules.units import SCALE
 from streaming.rules.wide import U64
 
 BLOCK = 2048

@@ -11,7 +11,6 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +22,15 @@ from streaming.jobs.strategies.base import Strategy
 from streaming.lake import DayInfo
 from streaming.rules.fills import RATE_PER_BPS
 from streaming.rules.holdings import Rules
-from streaming.rules.money import LIMIT, SCALE
 from streaming.rules.sizing import NO_LIMIT
+from streaming.rules.units import LIMIT, SCALE
 from streaming.rules.weights import WeightSchedule
+from streaming.runtimes.backtest.sources import sources_digest
 from streaming.settings import Settings
 
 LAYOUTS = ("per-strategy", "shared")
 SHARED_ACCOUNT = "bt:shared"
 
-_PACKAGE = Path(__file__).parents[2]
-_SOURCES = ("contracts", "rules", "jobs", "runtimes/backtest")
 _MS_US = 1000
 
 # Settings may be as large as anybody likes; the rules reckon with int64. None of these can
@@ -163,17 +161,6 @@ def _limit(amount: Decimal) -> int:
 def _rate(bps: Decimal) -> int:
     """Give a rate x 1e8; settings hold no more places than that."""
     return int(bps * RATE_PER_BPS)
-
-
-@cache
-def sources_digest() -> str:
-    """Give the digest of all sources that decide what a run's rows are."""
-    digest = hashlib.blake2b(digest_size=16)
-    for part in _SOURCES:
-        for path in sorted((_PACKAGE / part).rglob("*.py")):
-            digest.update(str(path.relative_to(_PACKAGE)).encode())
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
 
 
 def bars_digest(days: Iterable[DayInfo], symbols: Iterable[str]) -> str:

@@ -21,7 +21,7 @@ from streaming.jobs.strategies.actions import BUY, SELL
 from streaming.jobs.strategies.signals import Signals
 from streaming.lake import DayInfo, Lake, scratch_directory, sweep
 from streaming.rules.bars import DAY_US
-from streaming.rules.money import SCALE
+from streaming.rules.units import SCALE
 from streaming.runtimes.backtest.definition import BacktestRequest
 from streaming.runtimes.backtest.recorded_rows import TOO_SMALL, Batch, SignalFile, too_small
 from streaming.runtimes.backtest.slices import day_end

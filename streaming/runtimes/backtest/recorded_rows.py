@@ -13,7 +13,7 @@ from streaming.contracts import STRATEGY_SIGNAL_HISTORY, quarantine_rows
 from streaming.contracts.arrow import time_values
 from streaming.contracts.validation import validate
 from streaming.feeds.tabular import RawBatch, open_rows
-from streaming.rules.money import SCALE
+from streaming.rules.units import SCALE
 
 Int = NDArray[np.int64]
 Texts = NDArray[Any]

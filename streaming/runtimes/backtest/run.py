@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from streaming.errors import LakeError, RunError
 from streaming.lake import DayInfo, Lake, sweep
-from streaming.rules.money import SCALE, money_text
+from streaming.rules.units import SCALE, money_text
 from streaming.runtimes.backtest.continuing import (
     bars_until,
     mark,

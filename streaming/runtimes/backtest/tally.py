@@ -10,7 +10,7 @@ from streaming.analytics.days import daily_sums, day_bounds, day_of
 from streaming.analytics.statistics import figures
 from streaming.rules.account import Account
 from streaming.rules.gate import CODES
-from streaming.rules.money import money_text
+from streaming.rules.units import money_text
 
 if TYPE_CHECKING:
     from streaming.jobs.allocator import Taken

@@ -17,7 +17,7 @@ from streaming.contracts import (
 )
 from streaming.instruments import Instruments
 from streaming.rules.intake import notionals
-from streaming.rules.money import SCALE
+from streaming.rules.units import SCALE
 from streaming.runtimes.live.saving import last_closes
 from streaming.store import Lease, StoreReader, View
 from streaming.store.lease import Clock

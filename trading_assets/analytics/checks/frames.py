@@ -19,7 +19,7 @@ from streaming.contracts.cells import plain
 from streaming.contracts.validation import text_faults, text_findings
 from streaming.feeds.utf8 import text_of_parquet
 from streaming.rules.bars import MINUTE_US
-from streaming.rules.money import LIMIT
+from streaming.rules.units import LIMIT
 from trading_assets.analytics.checks.rules import AGE, KEY, STEP, fault_rule, fits_rule, minute_rule
 
 if TYPE_CHECKING:

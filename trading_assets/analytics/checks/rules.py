@@ -19,7 +19,7 @@ import numpy as np
 
 from streaming.contracts import ARROW_TYPES, Column, Table, Type
 from streaming.contracts.validation import text_faults
-from streaming.rules.money import SCALE
+from streaming.rules.units import SCALE
 
 Stage = Literal["schema", "rows", "whole", "newest"]
 
