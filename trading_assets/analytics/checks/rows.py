@@ -93,9 +93,9 @@ def quarantine(platform: Platform) -> Files:
 
 def of_runs(table: Table, runs: Iterable[Run]) -> Files:
     """Read a table of runs: by run, then month, then strategy."""
-    remedy = "Delete the folder of that run and materialise its month again."
     files: Files = []
     for run in runs:
+        remedy = f"Delete {run.folder} and materialise that partition again."
         paths = sorted((run.folder / table.name).glob("*/*.parquet"))
         single = run.folder / f"{table.name}.parquet"
         paths += [single] if single.exists() else []
