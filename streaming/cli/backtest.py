@@ -7,11 +7,23 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from streaming.cli.options import (
+    Capital,
+    Fees,
+    InstrumentsFile,
+    Params,
+    SettingsFile,
+    Slippage,
+    Symbols,
+    Until,
+    listed,
+    overrides,
+    strategies_of,
+)
 from streaming.cli.output import JsonFlag, print_json, print_table, progress, say
 from streaming.cli.times import to_micros
 
 if TYPE_CHECKING:
-    from streaming.jobs.strategies.base import Strategy
     from streaming.runtimes.runs import Run
 
 
@@ -39,9 +51,7 @@ def backtest(
         Path | None,
         typer.Option(help="Recorded signals (CSV or Parquet) in place of the strategies'."),
     ] = None,
-    symbols: Annotated[
-        str | None, typer.Option(metavar="A,B", help="Symbols.  [default: all]", show_default=False)
-    ] = None,
+    symbols: Symbols = None,
     strategies: Annotated[
         str | None,
         typer.Option(
@@ -51,30 +61,19 @@ def backtest(
             show_default=False,
         ),
     ] = None,
-    param: Annotated[
-        list[str] | None,
-        typer.Option(metavar="STRATEGY.NAME=VALUE", help="Set a parameter; may be repeated."),
-    ] = None,
+    param: Params = None,
     start: Annotated[
         str | None, typer.Option(metavar="T", help="Signals after this time count (UTC).")
     ] = None,
-    end: Annotated[str | None, typer.Option(metavar="T", help="Up to this time (UTC).")] = None,
+    end: Until = None,
     account: Annotated[
         Literal["per-strategy", "shared"],
         typer.Option(help="Each strategy alone, or all in one account."),
     ] = "per-strategy",
-    capital: Annotated[
-        str | None, typer.Option(help="Capital of an account.  [default: account.capital]")
-    ] = None,
-    slippage_bps: Annotated[
-        str | None, typer.Option(help="Against the trader.  [default: costs.slippageBps]")
-    ] = None,
-    fee_bps: Annotated[
-        str | None, typer.Option(help="Of the notional.  [default: costs.feeBps]")
-    ] = None,
-    instruments: Annotated[
-        Path | None, typer.Option(help="Instruments file.  [default: instruments.file]")
-    ] = None,
+    capital: Capital = None,
+    slippage_bps: Slippage = None,
+    fee_bps: Fees = None,
+    instruments: InstrumentsFile = None,
     run_id: Annotated[
         str | None, typer.Option(metavar="R", help="A name to keep with the run's hash.")
     ] = None,
@@ -93,7 +92,7 @@ def backtest(
     trace: Annotated[
         bool, typer.Option("--trace", help="Keep signals, orders and fills, not matches alone.")
     ] = False,
-    settings: Annotated[Path | None, typer.Option(help="Settings file (TOML).")] = None,
+    settings: SettingsFile = None,
     threads: Annotated[int, typer.Option(min=1, help="Rows do not depend on it.")] = (
         os.cpu_count() or 1
     ),
@@ -122,14 +121,7 @@ def backtest(
     from streaming.runtimes.backtest import BacktestRequest, run_backtest
     from streaming.settings import load_settings
 
-    given = {
-        "account.capital": ("--capital", capital),
-        "costs.slippageBps": ("--slippage-bps", slippage_bps),
-        "costs.feeBps": ("--fee-bps", fee_bps),
-    }
-    held = load_settings(
-        settings, options={key: one for key, one in given.items() if one[1] is not None}
-    )
+    held = load_settings(settings, options=overrides(capital, slippage_bps, fee_bps))
     request = BacktestRequest(
         settings=held,
         strategies=() if signals else strategies_of(strategies, param or []),
@@ -168,16 +160,6 @@ def backtest(
     say(f"Figures: trading metrics --lake {lake} --run {run.label}")
 
 
-def listed(text: str | None) -> tuple[str, ...] | None:
-    """Give the symbols that a comma-separated option names, sorted."""
-    if text is None:
-        return None
-    names = tuple(sorted({name.strip() for name in text.split(",") if name.strip()}))
-    if not names:
-        raise typer.BadParameter("names no symbol", param_hint="--symbols")
-    return names
-
-
 def _roster(text: str) -> tuple[str, ...]:
     """Give the strategies named, which recorded signals may be of though nobody knows them."""
     from streaming.jobs.strategies import STRATEGIES
@@ -188,33 +170,6 @@ def _roster(text: str) -> tuple[str, ...]:
     if "all" in names:
         names = (names - {"all"}) | set(STRATEGIES)
     return tuple(sorted(names))
-
-
-def strategies_of(names: str | None, settings: Sequence[str]) -> "tuple[Strategy, ...]":
-    """Make the strategies named, all where none is, with parameters as STRATEGY.NAME=VALUE."""
-    from streaming.errors import SettingsError
-    from streaming.jobs.strategies import make, select
-
-    chosen = {one.id: one for one in select("all" if names is None else names)}
-    params: dict[str, dict[str, float]] = {}
-    for text in settings:
-        key, equals, value = text.partition("=")
-        strategy, dot, name = key.strip().partition(".")
-        try:
-            number = float(value)
-        except ValueError:
-            equals = ""
-        if not (equals and dot):
-            raise typer.BadParameter(
-                f"{text!r}: write STRATEGY.NAME=VALUE, as sma_cross.fast=20", param_hint="--param"
-            )
-        if strategy not in chosen:
-            make(strategy)  # says it when there is no such strategy
-            raise SettingsError(f"--param {text}: strategy {strategy} does not take part.")
-        params.setdefault(strategy, {})[name] = number
-    for strategy, changed in params.items():
-        chosen[strategy] = make(strategy, **changed)
-    return tuple(chosen[name] for name in sorted(chosen))
 
 
 def as_facts(run: "Run") -> dict[str, Any]:

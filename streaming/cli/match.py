@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from streaming.cli.options import InstrumentsFile, SettingsFile
 from streaming.cli.output import JsonFlag, print_json, print_table, progress, say
 
 if TYPE_CHECKING:
@@ -32,10 +33,8 @@ def match(
             "accepted_trade_signal_history; may be repeated.",
         ),
     ] = None,
-    instruments: Annotated[
-        Path | None, typer.Option(help="Instruments file.  [default: instruments.file]")
-    ] = None,
-    settings: Annotated[Path | None, typer.Option(help="Settings file (TOML).")] = None,
+    instruments: InstrumentsFile = None,
+    settings: SettingsFile = None,
     run_id: Annotated[
         str | None, typer.Option(metavar="R", help="What runId of the matches says.")
     ] = None,

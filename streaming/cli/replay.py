@@ -1,11 +1,23 @@
 """`trading replay`: the lake's bars through the live engine."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from streaming.cli.backtest import listed, strategies_of
+from streaming.cli.options import (
+    Capital,
+    Fees,
+    InstrumentsFile,
+    Params,
+    SettingsFile,
+    Slippage,
+    Symbols,
+    Until,
+    listed,
+    overrides,
+    strategies_of,
+)
 from streaming.cli.output import JsonFlag, print_json, progress, say
 from streaming.cli.times import to_micros
 
@@ -18,34 +30,21 @@ def register(app: typer.Typer) -> None:
 def replay(
     lake: Annotated[Path, typer.Option(help="Folder of the lake.")],
     store: Annotated[Path, typer.Option(help="File of the table store; made if not there.")],
-    symbols: Annotated[
-        str | None, typer.Option(metavar="A,B", help="Symbols.  [default: all]", show_default=False)
-    ] = None,
+    symbols: Symbols = None,
     strategies: Annotated[str, typer.Option(metavar="a,b|all", help="Strategies.")] = "all",
-    param: Annotated[
-        list[str] | None,
-        typer.Option(metavar="STRATEGY.NAME=VALUE", help="Set a parameter; may be repeated."),
-    ] = None,
+    param: Params = None,
     start: Annotated[
         str | None, typer.Option(metavar="T", help="Bars after this time (UTC).")
     ] = None,
-    end: Annotated[str | None, typer.Option(metavar="T", help="Up to this time (UTC).")] = None,
+    end: Until = None,
     speed: Annotated[
         str, typer.Option(metavar="max|60|1", help="Seconds of the market in one.")
     ] = "max",
-    capital: Annotated[
-        str | None, typer.Option(help="Capital of an account.  [default: account.capital]")
-    ] = None,
-    slippage_bps: Annotated[
-        str | None, typer.Option(help="Against the trader.  [default: costs.slippageBps]")
-    ] = None,
-    fee_bps: Annotated[
-        str | None, typer.Option(help="Of the notional.  [default: costs.feeBps]")
-    ] = None,
-    instruments: Annotated[
-        Path | None, typer.Option(help="Instruments file.  [default: instruments.file]")
-    ] = None,
-    settings: Annotated[Path | None, typer.Option(help="Settings file (TOML).")] = None,
+    capital: Capital = None,
+    slippage_bps: Slippage = None,
+    fee_bps: Fees = None,
+    instruments: InstrumentsFile = None,
+    settings: SettingsFile = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Play the lake's bars through the live engine with the simulated broker.
@@ -61,13 +60,7 @@ def replay(
     from streaming.runtimes.live.replay import replay as play
     from streaming.settings import load_settings
 
-    given = {
-        "account.capital": ("--capital", capital),
-        "costs.slippageBps": ("--slippage-bps", slippage_bps),
-        "costs.feeBps": ("--fee-bps", fee_bps),
-    }
-    options: dict[str, Any] = {key: one for key, one in given.items() if one[1] is not None}
-    held = load_settings(settings, options=options)
+    held = load_settings(settings, options=overrides(capital, slippage_bps, fee_bps))
     request = ReplayRequest(
         LivePlan(
             held,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from streaming.cli.options import InstrumentsFile, SettingsFile
 from streaming.cli.output import JsonFlag, print_json
 
 if TYPE_CHECKING:
@@ -24,10 +25,8 @@ def register(app: typer.Typer) -> None:
 def status(
     store: Annotated[Path, typer.Option(help="File of the table store.")],
     watch: Annotated[bool, typer.Option("--watch", help="Refresh in place until stopped.")] = False,
-    instruments: Annotated[
-        Path | None, typer.Option(help="Instruments file.  [default: instruments.file]")
-    ] = None,
-    settings: Annotated[Path | None, typer.Option(help="Settings file (TOML).")] = None,
+    instruments: InstrumentsFile = None,
+    settings: SettingsFile = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Show positions, PnL, the last tick, lag, lease and rejections of a store."""
