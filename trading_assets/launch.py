@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -22,7 +23,6 @@ from streaming.contracts import PRICE_1M_HISTORY
 from streaming.errors import SettingsError, TradingError
 from streaming.jobs.strategies import STRATEGIES, select
 from trading_assets.analytics.backtests import BACKTESTS, PORTFOLIO
-from trading_assets.analytics.definitions import defs
 from trading_assets.analytics.equity import LEADERBOARD, METRICS, leaderboard
 from trading_assets.analytics.partitions import days, months
 from trading_assets.analytics.records import Records
@@ -46,6 +46,14 @@ def instance() -> Iterator[dg.DagsterInstance]:
     os.environ["DAGSTER_HOME"] = str(home)
     with storage_errors(home), dg.DagsterInstance.get() as opened:
         yield opened
+
+
+@cache
+def _definitions() -> dg.Definitions:
+    """Give the location; here, because a bad setting shows when it is loaded."""
+    from trading_assets.analytics.definitions import defs
+
+    return defs
 
 
 def launch(
@@ -79,9 +87,13 @@ def launch(
             "dagster/asset_partition_range_start": keys[0],
             "dagster/asset_partition_range_end": keys[1],
         }
-    job = defs.resolve_implicit_global_asset_job_def().get_subset(
-        asset_selection={dg.AssetKey(name) for name in names},
-        asset_check_selection=None if checks else set(),
+    job = (
+        _definitions()
+        .resolve_implicit_global_asset_job_def()
+        .get_subset(
+            asset_selection={dg.AssetKey(name) for name in names},
+            asset_check_selection=None if checks else set(),
+        )
     )
     result = job.execute_in_process(
         instance=opened,
@@ -149,7 +161,7 @@ def materialise(
 
 def _can_be(names: Sequence[str], partition: str) -> None:
     """Refuse names and keys that no asset has."""
-    graph = defs.resolve_asset_graph()
+    graph = _definitions().resolve_asset_graph()
     made = {key.to_user_string(): graph.get(key) for key in graph.materializable_asset_keys}
     for name in names:
         if name not in made:
@@ -196,7 +208,7 @@ def print_leaderboard(platform: Platform) -> None:
 def print_checks(opened: dg.DagsterInstance) -> None:
     """Print the newest result of each check."""
     rows = []
-    for key in sorted(defs.resolve_asset_graph().asset_check_keys):
+    for key in sorted(_definitions().resolve_asset_graph().asset_check_keys):
         history = opened.event_log_storage.get_asset_check_execution_history(key, limit=20)
         events = [one.event.dagster_event for one in history if one.event is not None]
         done = [

@@ -68,7 +68,7 @@ def _work(asked: dict) -> None:
     code = 1
     try:
         os.environ["TRADING__DATA__FOLDER"] = str(folder)
-        platform = launch.defs.resources["platform"]
+        platform = launch._definitions().resources["platform"]
         assert isinstance(platform, Platform)
         # Read when the definitions were made, with another folder.
         platform.__dict__.pop("settings", None)

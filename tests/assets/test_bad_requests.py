@@ -1,6 +1,9 @@
 """What cannot be meant is refused by name: keys, assets, ranges, values out of their limits."""
 
+import os
 import re
+import subprocess
+import sys
 
 import dagster as dg
 import pytest
@@ -42,6 +45,19 @@ def test_the_command_line_refuses_before_anything_is_begun(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ") and told in line
     assert not folder.exists()
+
+
+def test_a_bad_setting_is_told_in_a_line(tmp_path):
+    (tmp_path / "bad.toml").write_text("[account]\ncapitol = 5\n")
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "trading_assets.launch", "materialise", "warehouse"],
+        env=os.environ | {"TRADING_SETTINGS": str(tmp_path / "bad.toml")},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "capitol" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("name", list(KEY_OF))

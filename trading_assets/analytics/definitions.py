@@ -7,6 +7,7 @@ from trading_assets.analytics.backtests import BACKTESTS, backtest_assets
 from trading_assets.analytics.contract_checks import contract_checks
 from trading_assets.analytics.equity import METRICS, equity_assets
 from trading_assets.analytics.indicators import indicator_asset
+from trading_assets.analytics.partition_checks import partition_checks
 from trading_assets.analytics.prices import import_inbox_job, prices_asset
 from trading_assets.analytics.reconciliation_checks import reconciliation_checks
 from trading_assets.analytics.schedules import backtests_schedule, prices_schedule
@@ -21,7 +22,7 @@ def definitions(platform: Platform) -> dg.Definitions:
     """Make everything that the location has, on one data folder.
 
     Assets come from `*_asset` functions of the modules beside this one, checks from
-    `contract_checks` and `reconciliation_checks`; a new one is a function there and its name here.
+    the modules `*_checks`; a new one is a function there and its name here.
     """
     made = [
         prices_asset(platform),
@@ -35,7 +36,7 @@ def definitions(platform: Platform) -> dg.Definitions:
     month_by_strategy = dg.AssetSelection.assets(BACKTESTS, METRICS)
     return dg.Definitions(
         assets=[*made, *external_tables(tables)],
-        asset_checks=[*contract_checks(), *reconciliation_checks()],
+        asset_checks=[*contract_checks(), *reconciliation_checks(), *partition_checks()],
         jobs=[importing, backtest_window_job()],
         schedules=[
             prices_schedule(platform),

@@ -164,9 +164,14 @@ def joined(lake: Lake, runs: list[Run]) -> Source:
     )
 
 
+def metrics_file(platform: Platform, record: Record) -> Path:
+    """Name the file of a month's metrics of a strategy."""
+    folder = platform.folders.metrics / METRICS / f"month={record.month}"
+    return folder / f"{STRATEGY}={record.strategy}.parquet"
+
+
 def _month_facts(platform: Platform, record: Record) -> dict[str, Any]:
-    path = platform.folders.metrics / METRICS / f"month={record.month}"
-    path = path / f"{STRATEGY}={record.strategy}.parquet"
+    path = metrics_file(platform, record)
     if record.run_id is None:
         return {"dagster/row_count": 0, "note": "There are no prices in this month yet."}
     from streaming.runtimes.run_source import from_run

@@ -224,11 +224,22 @@ class Inbox:
                 reports[name] = self._refuse(path, f"{path}: cannot be read ({error.strerror}).")
                 continue
             file = _Fresh(path, digest, Stamp(info.st_size, info.st_mtime_ns))
-            if digest in ledger.entries or digest in fresh:
+            if digest in fresh or self._is_in_the_lake(ledger.entries.get(digest)):
                 repeated.append(file)
             else:
                 fresh[digest] = file
         return list(fresh.values()), repeated
+
+    def _is_in_the_lake(self, entry: Entry | None) -> bool:
+        """Tell whether a content was imported, and the lake has its days still.
+
+        A day whose file was damaged and deleted comes back with the files that made it.
+        """
+        if entry is None:
+            return False
+        return {dt.date.fromisoformat(str(day)) for day in entry.days} <= {
+            info.day for info in self._lake.days()
+        }
 
     def _import(
         self, files: list[_Fresh], reading: Reading, ledger: Ledger

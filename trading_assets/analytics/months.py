@@ -132,6 +132,14 @@ def _run_month(lake: Lake, plan: Plan, month: str, strategy: str) -> Month:
     return Month(month, strategy, run, time.perf_counter() - begun)
 
 
+def run_of_today(lake: Lake, plan: Plan, month: str, strategy: str) -> str | None:
+    """Give the runId that a month has as things are now; None: there are no prices for it."""
+    from streaming.runtimes.backtest.run import planned_run
+
+    request = request_of(plan, month, strategy)
+    return planned_run(lake, request) if _has_prices(lake, request) else None
+
+
 def _has_prices(lake: Lake, request: "BacktestRequest") -> bool:
     """Tell whether any bar comes after the month's start, and any before its end."""
     days = lake.days()

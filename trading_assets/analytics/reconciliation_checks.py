@@ -123,8 +123,16 @@ def _told(reconcile: "Callable[[], Reconciliation | list[Reconciliation]]") -> d
 
 
 def _from_the_first_on(platform: Platform) -> list[Run]:
-    """Give the portfolio's months, those after a missing one left out: books begin flat."""
+    """Give the portfolio's months from the lake's first bar on, up to a missing one.
+
+    Only there books begin flat; where the first month is missing, there are none to compare.
+    """
     runs = list(runs_of(platform, PORTFOLIO, Keys({})))
+    if runs:
+        begin, _ = month_bounds(runs[0].facts["window"]["start"][:7])
+        if platform.lake().days()[0].first_ts <= begin:
+            # It went on from months that are not there, and may have begun with positions.
+            return []
     kept: list[Run] = []
     for run in runs:
         if kept and kept[-1].facts["window"]["end"] != run.facts["window"]["start"]:

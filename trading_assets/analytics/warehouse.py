@@ -111,7 +111,16 @@ def views(folders: Folders) -> dict[str, str]:
     the lake, `backtest_trade_matches` and `portfolio_trade_matches` show those that a partition
     stands for; `all_runs_trade_matches` shows every one.
     """
-    runs = folders.lake / "runs" / "*" / TRADE_MATCH_HISTORY.name / "month=*" / "strategy=*.parquet"
+    # Names of runs are hexadecimal; what is being written, or was left by a kill, is hidden, and
+    # DuckDB's star takes that too.
+    runs = (
+        folders.lake
+        / "runs"
+        / "[0-9a-f]*"
+        / TRADE_MATCH_HISTORY.name
+        / "month=*"
+        / "strategy=*.parquet"
+    )
     days = folders.lake / PRICE_1M_HISTORY.name / "day=*" / "*.parquet"
     selected = {
         PRICE_1M_HISTORY.name: _select(PRICE_1M_HISTORY, days),

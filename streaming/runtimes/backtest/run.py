@@ -51,10 +51,7 @@ def run_backtest(lake: Lake, request: BacktestRequest, progress: Progress | None
     """
     days = lake.days()
     symbols = symbols_of(lake, request, days)
-    if request.rows_after is None:
-        plan = _plan(lake, request, days, symbols)
-    else:
-        plan = _continuous_plan(lake, request, days, symbols)
+    plan = _any_plan(lake, request, days, symbols)
     run = run_id(plan.definition)
     if request.name is not None:
         check_name(lake, request.name, run)
@@ -75,6 +72,19 @@ def run_backtest(lake: Lake, request: BacktestRequest, progress: Progress | None
     if request.name is not None:
         give_name(lake, request.name, run)
     return find_run(lake, request.name or run)
+
+
+def planned_run(lake: Lake, request: BacktestRequest) -> str:
+    """Give the runId that a request has as things are now: bars, settings, code. Runs nothing.
+
+    Raises
+    ------
+    RunError
+        As `run_backtest`.
+    """
+    days = lake.days()
+    plan = _any_plan(lake, request, days, symbols_of(lake, request, days))
+    return run_id(plan.definition)
 
 
 class _Plan(NamedTuple):
@@ -100,6 +110,13 @@ def _kept(lake: Lake, run: str) -> Run | None:
     except LakeError:
         # Its id says all that it is made of: it can be made again.
         return None
+
+
+def _any_plan(
+    lake: Lake, request: BacktestRequest, days: list[DayInfo], symbols: list[str]
+) -> _Plan:
+    make = _plan if request.rows_after is None else _continuous_plan
+    return make(lake, request, days, symbols)
 
 
 def _plan(lake: Lake, request: BacktestRequest, days: list[DayInfo], symbols: list[str]) -> _Plan:

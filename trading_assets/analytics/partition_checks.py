@@ -1,0 +1,117 @@
+"""The checks that partitions are of today, and that metrics are of their partitions.
+
+A month that was run before its last bars came, or before older ones did, or with other
+settings, would stand beside others on the leaderboard as if it belonged to them.
+"""
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from streaming.errors import TradingError
+from streaming.lake.shared import SharedLake
+from streaming.runtimes.runs import find_run
+from trading_assets.analytics.backtests import BACKTESTS, PORTFOLIO
+from trading_assets.analytics.checks.rows import Keys
+from trading_assets.analytics.equity import LEADERBOARD, METRICS, metrics_file
+from trading_assets.analytics.records import Records
+from trading_assets.platform import Platform
+
+
+def partition_checks() -> list[dg.AssetChecksDefinition]:
+    """Make the checks that partitions are of today, and metrics of their partitions."""
+
+    def check(asset: str, of: str) -> dg.AssetChecksDefinition:
+        @dg.asset_check(
+            asset=asset,
+            name="months_are_of_todays_bars_and_settings",
+            description=f"Every partition of {of} stands for the run that its bars, the settings "
+            "and the code of today give. Looks at all partitions.",
+        )
+        def fresh(platform: Platform) -> dg.AssetCheckResult:
+            try:
+                stale, every = _stale(platform, of)
+            except TradingError as error:
+                return dg.AssetCheckResult(passed=False, description=str(error))
+            more = f" and {len(stale) - _SHOWN} more" if len(stale) > _SHOWN else ""
+            said = f"{len(stale)} of {every} partitions of {of} are not of today's bars, settings "
+            said += f"and code. Materialise them again: {', '.join(stale[:_SHOWN])}{more}."
+            return dg.AssetCheckResult(
+                passed=not stale,
+                severity=dg.AssetCheckSeverity.WARN,
+                description=said if stale else f"{every} partitions of {of}: all are of today.",
+                metadata={"partitions": every, "stale": stale},
+            )
+
+        return fresh
+
+    @dg.asset_check(
+        asset=METRICS,
+        name="metrics_are_of_their_runs",
+        description="Each month's metrics are of the run of its matches, with its net PnL.",
+    )
+    def metrics(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
+        try:
+            differing, every = _other_metrics(platform, Keys(context.run.tags))
+        except TradingError as error:
+            return dg.AssetCheckResult(passed=False, description=str(error))
+        said = f"{len(differing)} of {every} are not: materialise them again. " + "; ".join(
+            differing
+        )
+        return dg.AssetCheckResult(
+            passed=not differing,
+            description=said if differing else f"{every} months' metrics are those of their runs.",
+            metadata={"compared": every, "differing": differing},
+        )
+
+    return [
+        metrics,
+        check(BACKTESTS, BACKTESTS),
+        check(PORTFOLIO, PORTFOLIO),
+        check(LEADERBOARD, BACKTESTS),
+    ]
+
+
+_SHOWN = 10
+
+
+def _other_metrics(platform: Platform, keys: Keys) -> tuple[list[str], int]:
+    """Say which metrics are not of their partition's run; and how many there are."""
+    differing, every = [], 0
+    for record in Records(platform.folders.partitions, BACKTESTS).all():
+        key = f"{record.month}|{record.strategy}"
+        path = metrics_file(platform, record)
+        if record.run_id is None or key not in keys or not path.exists():
+            continue
+        every += 1
+        try:
+            (row,) = pq.read_table(path, columns=["runId", "netPnl"]).to_pylist()
+        except (pa.ArrowException, OSError, ValueError) as error:
+            differing.append(f"{key}: {path} cannot be read ({error})")
+            continue
+        figures = find_run(platform.lake(), record.run_id).facts["figures"]
+        net = sum(float(one["netPnl"]) for one in figures.values())
+        if row["runId"] != record.run_id:
+            differing.append(f"{key}: of run {row['runId']}, its matches of {record.run_id}")
+        elif abs(row["netPnl"] - net) > _CENT_SHARE:
+            differing.append(f"{key}: netPnl {row['netPnl']} is not the run's {net}")
+    return differing, every
+
+
+_CENT_SHARE = 1e-6
+"""What doubles may differ by."""
+
+
+def _stale(platform: Platform, asset: str) -> tuple[list[str], int]:
+    """Give the keys of an asset's partitions that are not of today, and how many there are."""
+    from trading_assets.analytics.months import Plan, run_of_today
+
+    plan = Plan(settings=platform.settings, instruments=platform.instruments)
+    lake = SharedLake(platform.folders.lake)
+    records = Records(platform.folders.partitions, asset).all()
+    stale = [
+        f"{one.month}|{one.strategy}" if one.strategy else one.month
+        for one in records
+        if run_of_today(lake, plan, one.month, one.strategy) != one.run_id
+    ]
+    return stale, len(records)
