@@ -40,7 +40,7 @@ def partition_checks() -> list[dg.AssetChecksDefinition]:
                 passed=not stale,
                 severity=dg.AssetCheckSeverity.WARN,
                 description=said if stale else f"{every} partitions of {of}: all are of today.",
-                metadata={"partitions": every, "stale": stale},
+                metadata={"compared": every, "stale": stale},
             )
 
         return fresh
