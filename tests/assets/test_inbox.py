@@ -31,6 +31,17 @@ def test_a_file_is_imported_once_and_stays_where_it_is(place):
     assert place.inbox.import_one(path).fate == "duplicate"
 
 
+def test_a_day_that_the_lake_lost_comes_back_with_its_file(place):
+    path = place.put("spy.csv", bars("2024-03-01"))
+    place.put("other.csv", bars("2024-03-02"))
+    place.inbox.import_ready()
+    place.lake.day_file(dt.date(2024, 3, 1)).unlink()
+    assert place.rows == 5
+    assert place.inbox.import_one(path).fate == "imported"
+    assert place.rows == 10
+    assert place.inbox.import_one(path).fate == "duplicate"
+
+
 def test_figures_add_up_and_reasons_are_told(place):
     text = bars("2024-03-01") + bars("2024-03-01").splitlines()[1] + "\nSPY,2024-03-01T00:09:00Z,"
     place.put("spy.csv", text + "1,2,3,-4,0\n")
