@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 SOAK ?= 1000000
 MUTANTS ?= 300
 
-.PHONY: setup demo ui test test-all test-rest test-tools lint format soak mutate bench bench-platform docs clean
+.PHONY: setup demo ui test test-all test-rest test-tools lint format soak mutate bench bench-platform bench-scores docs clean
 
 setup: $(READY)  ## build .venv with the pinned packages
 
@@ -54,6 +54,9 @@ bench: setup  ## against peers, in environments of their own below .benchmarks/
 
 bench-platform: setup  ## what Dagster costs on top of the same work
 	PYTHONWARNINGS=ignore:Parameter $(BIN)/python -m benchmarks.platform
+
+bench-scores: setup  ## scores and weights on worlds whose truth is known, and their speed
+	$(BIN)/python -m benchmarks.scores
 
 docs: setup  ## pages made from the definitions
 	$(BIN)/trading tables --format md > docs/tables.md

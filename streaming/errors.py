@@ -49,6 +49,10 @@ class MoneyError(TradingError):
     """An amount does not fit DECIMAL(18,8)."""
 
 
+class ScoringError(TradingError):
+    """Returns, scores or bounds from which no weights can follow."""
+
+
 class StoreError(TradingError):
     """The table store cannot be read or written: missing, locked, refused, of another make."""
 
