@@ -6,64 +6,30 @@ Names are the specification's (`tradepicker.maxOpenPositions`); attributes are s
 
 Beyond the names that the specification lays down there are: `account.capital`, `limits.*`,
 `costs.*`, `instruments.file`, `backtest.finalUnrealized`, `metrics.*`, `data.folder`,
-`history.start`.
+`history.start`, `live.*`.
 """
 
 import os
-import re
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
-from zoneinfo import available_timezones
+from typing import Any, Literal, NamedTuple
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 from pydantic.alias_generators import to_camel
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-# pydantic takes true for 1, and 1 for true; a settings file means what it says.
-
-
-def _count(value: object) -> object:
-    if isinstance(value, bool):
-        raise ValueError("must be a whole number")
-    return value
-
-
-def _number(value: object) -> object:
-    if isinstance(value, bool):
-        raise ValueError("must be a number")
-    return value
-
-
-def _flag(value: object) -> object:
-    if not isinstance(value, bool | str):
-        raise ValueError("must be true or false")
-    return value
-
-
-def _zone(name: str) -> str:
-    if name not in available_timezones():
-        near = get_close_matches(name, available_timezones(), 1)
-        raise ValueError("must be a time zone" + (f"; did you mean {near[0]}?" if near else ""))
-    return name
-
-
-def _seconds(text: str) -> str:
-    found = re.fullmatch(r"(\d+)(?:[-\u2013](\d+))?s", text.replace(" ", ""), re.ASCII)
-    first, last = (found[1], found[2] or found[1]) if found else ("1", "0")
-    if int(first) > int(last):
-        raise ValueError("must be seconds such as 5-15s or 10s")
-    return f"{first}s" if first == last else f"{first}-{last}s"
-
-
-Count = Annotated[int, BeforeValidator(_count)]
-Flag = Annotated[bool, BeforeValidator(_flag)]
-Number = Annotated[Decimal, BeforeValidator(_number), Field(lt=10**10, decimal_places=8)]
-# A rate times 1e8 is a whole number: the rules reckon with nothing finer.
-BasisPoints = Annotated[Decimal, BeforeValidator(_number), Field(lt=10**4, decimal_places=4)]
+from streaming.settings_values import (
+    AccountName,
+    BasisPoints,
+    Count,
+    Flag,
+    Number,
+    SecondsRange,
+    Speed,
+    Zone,
+)
 
 
 class _Section(BaseModel):
@@ -150,9 +116,7 @@ class Prices(_Section):
 class Freshness(_Section):
     """`fluss.freshness.*`."""
 
-    price: Annotated[str, AfterValidator(_seconds)] = Field(
-        default="5-15s", description="commit cadence of prices to Fluss"
-    )
+    price: SecondsRange = Field(default="5-15s", description="commit cadence of prices to Fluss")
 
 
 class Fluss(_Section):
@@ -211,9 +175,7 @@ class Backtest(_Section):
 class Metrics(_Section):
     """`metrics.*`: how figures are bucketed and annualised."""
 
-    timezone: Annotated[str, AfterValidator(_zone)] = Field(
-        default="Europe/Oslo", description="whose days the daily figures count"
-    )
+    timezone: Zone = Field(default="Europe/Oslo", description="whose days the daily figures count")
     days_per_year: Count = Field(default=365, ge=1, description="annualises daily figures")
 
 
@@ -232,6 +194,44 @@ class History(_Section):
     start: date = Field(
         default=date(2024, 1, 1), description="first day and month that have partitions"
     )
+
+
+class Live(_Section):
+    """`live.*`: what the live engine runs, on which feed, over which store."""
+
+    account: AccountName = Field(
+        default="live", description="accountId that trades; paper:<account> is its shadow"
+    )
+    strategies: str = Field(default="all", description="ids with commas between them, or all")
+    feed: Literal["replay"] = Field(
+        default="replay", description="where bars come from: replay plays the lake"
+    )
+    speed: Speed = Field(
+        default="max", description="of a replay: seconds of the market in one, or max"
+    )
+    start: date | None = Field(
+        default=None, description="first UTC day that is traded; features see the lake before it"
+    )
+    store: Path | None = Field(
+        default=None, description="the table store; none: store/live.db in data.folder"
+    )
+    lease_seconds: Count = Field(
+        default=15, ge=1, description="how long the lease outlives its last heartbeat, s"
+    )
+    run_hours: Count = Field(
+        default=6, ge=1, description="after which Dagster's run ends at a commit, and is renewed"
+    )
+    metrics_port: Count = Field(
+        default=9464, ge=0, le=65_535, description="Prometheus on 127.0.0.1; 0: none"
+    )
+    top_symbols: Count = Field(
+        default=20, ge=0, description="symbols with a series of their own, the largest first"
+    )
+
+    @property
+    def market_seconds(self) -> float | None:
+        """Seconds of the market in one; None: as fast as can be."""
+        return None if self.speed == "max" else float(self.speed)
 
 
 class SettingLine(NamedTuple):
@@ -265,6 +265,7 @@ class Settings(BaseSettings):
     metrics: Metrics = Metrics()
     data: Data = Data()
     history: History = History()
+    live: Live = Live()
 
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
 

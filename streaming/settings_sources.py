@@ -247,6 +247,7 @@ def _words(finding: Any) -> str:
         "finite": "a number",
         "string": "a text",
         "path": "a path",
+        "date": "a day, as 2024-02-01",
     }
     needed = kinds.get(kind.partition("_")[0])
     return f"must be {needed}" if needed else str(finding["msg"])

@@ -39,6 +39,16 @@ ADDED = {
     "backtest.finalUnrealized": False,
     "data.folder": "data",
     "history.start": "2024-01-01",
+    "live.account": "live",
+    "live.strategies": "all",
+    "live.feed": "replay",
+    "live.speed": "max",
+    "live.start": None,
+    "live.store": None,
+    "live.leaseSeconds": 15,
+    "live.runHours": 6,
+    "live.metricsPort": 9464,
+    "live.topSymbols": 20,
 }
 OTHER = {
     "engine.outputs": "matches-only",
@@ -64,6 +74,14 @@ OTHER = {
     "costs.feeBps": 0.35,
     "backtest.finalUnrealized": True,
     "history.start": "2013-10-01",
+    "live.account": "desk",
+    "live.strategies": "ema_cross,sma_cross",
+    "live.speed": "60",
+    "live.start": "2024-02-01",
+    "live.leaseSeconds": 20,
+    "live.runHours": 1,
+    "live.metricsPort": 0,
+    "live.topSymbols": 3,
 }
 
 
@@ -234,6 +252,29 @@ def test_without_a_file_the_defaults_hold_but_a_named_file_must_be_there():
             "fluss.freshness.price = '15-5s'",
             "fluss.freshness.price = '15-5s': must be seconds such as 5-15s or 10s "
             "(settings.toml, line 1).",
+        ),
+        (
+            "live.speed = -1",
+            "live.speed = -1: must be max, or how many seconds of the market go by in one "
+            "(settings.toml, line 1).",
+        ),
+        (
+            "live.speed = 'fast'",
+            "live.speed = 'fast': must be max, or how many seconds of the market go by in one "
+            "(settings.toml, line 1).",
+        ),
+        (
+            "live.account = 'paper:me'",
+            "live.account = 'paper:me': must be a name without a colon: those are of paper "
+            "accounts (settings.toml, line 1).",
+        ),
+        (
+            "live.start = 'soon'",
+            "live.start = 'soon': must be a day, as 2024-02-01 (settings.toml, line 1).",
+        ),
+        (
+            "live.metricsPort = 70000",
+            "live.metricsPort = 70000: must be at most 65535 (settings.toml, line 1).",
         ),
         (
             "[tradepicker]\nmaxOpenPosition = 4",

@@ -38,8 +38,11 @@ def replay(
     ] = None,
     end: Until = None,
     speed: Annotated[
-        str, typer.Option(metavar="max|60|1", help="Seconds of the market in one.")
-    ] = "max",
+        str | None,
+        typer.Option(
+            metavar="max|60|1", help="Seconds of the market in one.  [default: live.speed]"
+        ),
+    ] = None,
     capital: Capital = None,
     slippage_bps: Slippage = None,
     fee_bps: Fees = None,
@@ -60,7 +63,10 @@ def replay(
     from streaming.runtimes.live.replay import replay as play
     from streaming.settings import load_settings
 
-    held = load_settings(settings, options=overrides(capital, slippage_bps, fee_bps))
+    options = overrides(capital, slippage_bps, fee_bps)
+    if speed is not None:
+        options["live.speed"] = ("--speed", speed)
+    held = load_settings(settings, options=options)
     request = ReplayRequest(
         LivePlan(
             held,
@@ -70,7 +76,6 @@ def replay(
         listed(symbols),
         to_micros(start, "--start"),
         to_micros(end, "--end"),
-        _speed(speed),
     )
     with progress("replay", quiet=as_json) as advance:
         report = play(Lake.existing(lake), store, request, advance)
@@ -87,18 +92,3 @@ def _text(ts: int | None) -> str | None:
     from streaming.runtimes.backtest.definition import time_text
 
     return time_text(ts)
-
-
-def _speed(text: str) -> float | None:
-    if text == "max":
-        return None
-    try:
-        speed = float(text)
-    except ValueError:
-        speed = 0.0
-    if not 0 < speed < float("inf"):
-        raise typer.BadParameter(
-            f"{text!r}: write max, or how many seconds of the market go by in one",
-            param_hint="--speed",
-        )
-    return speed

@@ -15,6 +15,9 @@ from streaming.rules.bars import DAY_US
 ROWS = 100_000
 """Bars of a batch at full speed, where a minute has not more than that."""
 
+WAIT_SECONDS = 0.5
+"""How long to wait at a speed before saying that there is nothing yet."""
+
 _SECOND_US = 1_000_000
 
 
@@ -26,7 +29,7 @@ class LakeReplay(Feed):
     lake
         Where the bars are.
     symbols
-        Whose; all of them have prices.
+        Whose; all of them have prices. None: all that the lake has, and will have.
     start, end
         Microseconds UTC: bars with start < ts <= end; None: from the first, to the last.
     speed
@@ -41,7 +44,7 @@ class LakeReplay(Feed):
     def __init__(
         self,
         lake: Lake,
-        symbols: Sequence[str],
+        symbols: Sequence[str] | None = None,
         start: int | None = None,
         end: int | None = None,
         speed: float | None = None,
@@ -51,10 +54,10 @@ class LakeReplay(Feed):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._lake = lake
-        self._symbols = sorted(symbols)
+        self._symbols = None if symbols is None else sorted(symbols)
         self._start = start
         self._end = end
-        facts = f"{start} {' '.join(self._symbols)}"
+        facts = f"{start} {' '.join(self._symbols or [])}"
         self._what = hashlib.blake2b(facts.encode(), digest_size=6).hexdigest()
         self._speed = speed
         self._rows = rows
@@ -79,10 +82,12 @@ class LakeReplay(Feed):
                 if self._speed is not None:
                     began = began or (self._clock(), last)
                     due = began[0] + (last - began[1]) / _SECOND_US / self._speed
-                    self._sleep(max(due - self._clock(), 0.0))
+                    while (left := due - self._clock()) > 0:
+                        self._sleep(min(left, WAIT_SECONDS))
+                        yield None
                 arrival = Arrival(table_of_rows(part), self.name, part.number)
                 yield Batch([arrival], last, f"{last} {self._what}")
-        if self._end is not None:
+        if self._end is not None and (after is None or after < self._end):
             yield Batch([], self._end, f"{self._end} {self._what}")
 
     def _days(self, after: int | None) -> Iterator[PriceRows]:
@@ -91,7 +96,9 @@ class LakeReplay(Feed):
             begin = (np.datetime64(info.day, "us")).astype(np.int64).item()
             if info.last_ts <= (after or 0) or (self._end is not None and begin >= self._end):
                 continue
-            wanted = [name for name in self._symbols if name in info.symbols]
+            wanted = [
+                name for name in info.symbols if self._symbols is None or name in self._symbols
+            ]
             first = max(begin, begin if after is None else after)
             last = begin + DAY_US if self._end is None else min(begin + DAY_US, self._end)
             rows = rows_of_bars(self._lake.bars(wanted, first, last), self.name)

@@ -92,8 +92,8 @@ def test_a_start_trades_from_then_on_with_features_of_before(store, replay, tmp_
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (["--speed", "fast"], 2, "write max"),
-        (["--speed", "-1"], 2, "write max"),
+        (["--speed", "fast"], 2, "must be max, or how many seconds"),
+        (["--speed", "-1"], 2, "must be max, or how many seconds"),
         (["--symbols", "NIX"], 1, "no prices of symbol 'NIX'"),
         (["--start", "soon"], 2, "is no date or time"),
     ],

@@ -1,0 +1,249 @@
+"""The live engine as one call: what the settings say, run over its store until told to stop.
+
+The command line, Dagster and the tests all run it through here. Whatever ends it, a word, a
+signal or an error, the store is as of some commit and its lease is given back.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from streaming.errors import FencedError, RunError, StoreError
+from streaming.feeds.feed import Feed
+from streaming.feeds.instruments import load_instruments
+from streaming.feeds.replay import LakeReplay
+from streaming.jobs.strategies import select
+from streaming.lake import Lake
+from streaming.rules.bars import DAY_US
+from streaming.runtimes.backtest.slices import day_end
+from streaming.runtimes.live.engine import LiveEngine, LivePlan, Tick
+from streaming.runtimes.live.service import LiveService
+from streaming.settings import Settings
+from streaming.store import TableStore
+
+_BEATS = 4
+"""Heartbeats in the time that a lease holds."""
+
+_LOOK_AGAIN_SECONDS = 5.0
+_WAIT_SECONDS = 0.25
+
+
+@dataclass(frozen=True)
+class LiveRun:
+    """What runs, on which feed, over which store.
+
+    Attributes
+    ----------
+    plan
+    store
+        The store's file; made where it is not there, with its folder.
+    feed
+    warm_up
+        Takes the series of a fresh engine through bars from before its first tick.
+    """
+
+    plan: LivePlan
+    store: Path
+    feed: Feed
+    warm_up: Callable[[LiveEngine], None]
+
+
+@dataclass
+class LiveReport:
+    """What one call did.
+
+    Attributes
+    ----------
+    bars, ticks : int
+        Bars used, ticks committed.
+    complete_to : int or None
+        Microseconds UTC up to which the store has decided everything; None before the first bar.
+    stopped : bool
+        Whether it was told to stop, and did not come to the end of its input.
+    """
+
+    bars: int = 0
+    ticks: int = 0
+    complete_to: int | None = None
+    stopped: bool = False
+
+    def count(self, tick: Tick) -> None:
+        """Count a tick that has been committed."""
+        self.bars += tick.bars
+        self.ticks += 1
+        self.complete_to = tick.complete_to
+
+
+def run_live(
+    settings: Settings,
+    folder: Path | None = None,
+    *,
+    until_end: bool,
+    holder: str,
+    on_tick: Callable[[Tick | None], None] = lambda tick: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> LiveReport:
+    """Run the live engine as the settings have it; again after any stop, it goes on.
+
+    Parameters
+    ----------
+    settings
+        `live.*` says what runs, the others how.
+    folder
+        The data folder; None: `data.folder`.
+    until_end
+        End when the input has ended; otherwise wait for more until told to stop.
+    holder
+        A name for the lease, for people.
+    on_tick
+        Called after each commit with its tick, and with None where there was nothing to do.
+    stop
+        Asked between commits, at least every half a second while there is nothing to do:
+        True ends the run.
+
+    Raises
+    ------
+    LeaseHeldError
+        If another process runs on the store.
+    FencedError
+        If another process has taken the lease since.
+    RunError
+        If there is nothing to replay.
+    StateError, SourceError
+        If the store was begun with something else.
+    """
+    return drive(
+        live_run(settings, folder or settings.data.folder),
+        until_end=until_end,
+        holder=holder,
+        on_tick=on_tick,
+        stop=stop,
+    )
+
+
+def store_path(settings: Settings, folder: Path) -> Path:
+    """Give the live engine's store: `live.store`, or its place in a data folder."""
+    return settings.live.store or folder / "store" / "live.db"
+
+
+def live_run(settings: Settings, folder: Path) -> LiveRun:
+    """Give what the settings have run, over a data folder."""
+    live = settings.live
+    plan = LivePlan(
+        settings,
+        tuple(select(live.strategies)),
+        load_instruments(settings.instruments.file),
+        live.account,
+    )
+    # A bar that closes at midnight belongs to the day that ends.
+    start = None if live.start is None else day_end(live.start) - DAY_US
+    lake = Lake(folder / "lake")
+    if not lake.days():
+        raise RunError(f"{lake.root}: has no prices. Import some with `trading import`.")
+    feed = LakeReplay(lake, None, start, None, live.market_seconds)
+    return LiveRun(
+        plan, store_path(settings, folder), feed, lambda engine: warm_up(engine, lake, until=start)
+    )
+
+
+def warm_up(
+    engine: LiveEngine, lake: Lake, symbols: tuple[str, ...] | None = None, *, until: int | None
+) -> None:
+    """Take an engine's features through a lake's bars, a day at a time.
+
+    Parameters
+    ----------
+    symbols
+        None: all.
+    until
+        Bars with ts <= until, microseconds UTC; None: not one.
+    """
+    if until is None:
+        return
+    for info in lake.days():
+        if info.first_ts > until:
+            break
+        wanted = [name for name in info.symbols if symbols is None or name in symbols]
+        end = min(day_end(info.day), until)
+        engine.warm_up(lake.bars(wanted, day_end(info.day) - DAY_US, end), end)
+
+
+def drive(
+    run: LiveRun,
+    *,
+    until_end: bool,
+    holder: str,
+    on_tick: Callable[[Tick | None], None] = lambda tick: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> LiveReport:
+    """Run: see `run_live`."""
+    seconds = float(run.plan.settings.live.lease_seconds)
+    run.store.parent.mkdir(parents=True, exist_ok=True)
+    report = LiveReport()
+    with (
+        TableStore(run.store, holder=holder, lease_seconds=seconds) as store,
+        _heartbeats(store, seconds / _BEATS) as check,
+    ):
+        service = LiveService(store, run.plan, warm_up=run.warm_up)
+        try:
+            done = service.engine.done_to
+            report.complete_to = done if done > 0 else None
+            for tick in _ticks(service, run.feed, until_end):
+                check()
+                if tick is not None:
+                    report.count(tick)
+                on_tick(tick)
+                if stop():
+                    report.stopped = True
+                    break
+        finally:
+            service.close()
+    return report
+
+
+def _ticks(service: LiveService, feed: Feed, until_end: bool) -> Iterator[Tick | None]:
+    """Give tick after tick; where the feed ends and more may come, look again now and then."""
+    yield None  # one may be told to stop before the first
+    yield from service.run(feed)
+    while not until_end:
+        again = time.monotonic() + _LOOK_AGAIN_SECONDS
+        while time.monotonic() < again:
+            time.sleep(_WAIT_SECONDS)
+            yield None
+        yield from service.run(feed)
+
+
+@contextmanager
+def _heartbeats(store: TableStore, seconds: float) -> Iterator[Callable[[], None]]:
+    """Send heartbeats beside the work: a long tick, or a first compilation, outlasts a lease.
+
+    Gives a function that raises what a heartbeat met: the loss of the lease.
+    """
+    ended = threading.Event()
+    lost: list[FencedError] = []
+
+    def beat() -> None:
+        while not ended.wait(seconds):
+            try:
+                store.heartbeat()
+            except FencedError as error:
+                lost.append(error)
+                return
+            except StoreError:
+                # Say a full disk: the next commit meets it, too, and tells.
+                continue
+
+    def check() -> None:
+        if lost:
+            raise lost[0]
+
+    thread = threading.Thread(target=beat, name="heartbeats", daemon=True)
+    thread.start()
+    try:
+        yield check
+    finally:
+        ended.set()
+        thread.join()
