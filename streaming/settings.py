@@ -6,7 +6,7 @@ Names are the specification's (`tradepicker.maxOpenPositions`); attributes are s
 
 Beyond the names that the specification lays down there are: `account.capital`, `limits.*`,
 `costs.*`, `instruments.file`, `backtest.finalUnrealized`, `metrics.*`, `data.folder`,
-`history.start`, `live.*`.
+`history.start`, `live.*`, `scoring.*`, `weights.*`.
 """
 
 import os
@@ -234,6 +234,29 @@ class Live(_Section):
         return None if self.speed == "max" else float(self.speed)
 
 
+class Scoring(_Section):
+    """`scoring.*`: how strategies are scored."""
+
+    window_days: Count = Field(default=365, ge=20, description="days that a score looks back on")
+
+
+class Weighting(_Section):
+    """`weights.*`: how scores become weights."""
+
+    score_share: Number = Field(
+        default=Decimal("0.5"), ge=0, le=1, description="share that follows the scores"
+    )
+    floor: Number = Field(
+        default=Decimal("0.01"), ge=0, le=1, description="lowest weight; at most 0.2/n"
+    )
+    cap: Number = Field(
+        default=Decimal("0.15"), gt=0, le=1, description="highest weight; at least 3/n"
+    )
+    max_change: Number = Field(
+        default=Decimal("0.02"), ge=0, le=1, description="how far a weight may go in a day"
+    )
+
+
 class SettingLine(NamedTuple):
     """One setting as `describe` lists it; values as plain text, numbers and flags."""
 
@@ -266,6 +289,8 @@ class Settings(BaseSettings):
     data: Data = Data()
     history: History = History()
     live: Live = Live()
+    scoring: Scoring = Scoring()
+    weights: Weighting = Weighting()
 
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
 

@@ -49,6 +49,11 @@ ADDED = {
     "live.runHours": 6,
     "live.metricsPort": 9464,
     "live.topSymbols": 20,
+    "scoring.windowDays": 365,
+    "weights.scoreShare": 0.5,
+    "weights.floor": 0.01,
+    "weights.cap": 0.15,
+    "weights.maxChange": 0.02,
 }
 OTHER = {
     "engine.outputs": "matches-only",
@@ -82,6 +87,11 @@ OTHER = {
     "live.runHours": 1,
     "live.metricsPort": 0,
     "live.topSymbols": 3,
+    "scoring.windowDays": 180,
+    "weights.scoreShare": 0.25,
+    "weights.floor": 0,
+    "weights.cap": 0.3,
+    "weights.maxChange": 0.05,
 }
 
 

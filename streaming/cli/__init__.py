@@ -30,6 +30,7 @@ _COMMANDS = (
     "status",
     "export",
     "metrics",
+    "scores",
     "strategies",
     "tables",
     "settings",
