@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 SOAK ?= 1000000
 MUTANTS ?= 300
 
-.PHONY: setup demo ui test test-all test-rest test-tools lint format soak mutate bench bench-platform bench-scores docs clean
+.PHONY: setup demo ui test test-all test-rest test-tools lint format soak mutate bench bench-platform bench-scores bench-live docs clean
 
 setup: $(READY)  ## build .venv with the pinned packages
 
@@ -57,6 +57,9 @@ bench-platform: setup  ## what Dagster costs on top of the same work
 
 bench-scores: setup  ## scores and weights on worlds whose truth is known, and their speed
 	$(BIN)/python -m benchmarks.scores
+
+bench-live: setup  ## latency, commits, recovery, catch-up and a week of the live engine
+	$(BIN)/python -m benchmarks.live
 
 docs: setup  ## pages made from the definitions
 	$(BIN)/trading tables --format md > docs/tables.md
