@@ -222,7 +222,9 @@ class Live(_Section):
         default=6, ge=1, description="after which Dagster's run ends at a commit, and is renewed"
     )
     report_seconds: Count = Field(
-        default=300, ge=60, description="between two events of a table in Dagster's pages, at least, s"
+        default=300,
+        ge=60,
+        description="between two events of a table in Dagster's pages, at least, s",
     )
     keep_days: Count = Field(
         default=1, ge=1, description="ended UTC days of history that stay in the store"

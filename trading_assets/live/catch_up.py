@@ -5,6 +5,7 @@ for recovery. Where the engine runs, it has the store's lease, and catches up by
 """
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from dagster import AssetSelection
@@ -14,6 +15,11 @@ from trading_assets.lineage import ENGINE_TABLES, table_spec
 from trading_assets.live.engine import run_engine, store_of
 from trading_assets.live.reporting import read_facts, table_metadata
 from trading_assets.platform import Platform
+
+if TYPE_CHECKING:
+    from dagster._core.definitions.unresolved_asset_job_definition import (
+        UnresolvedAssetJobDefinition,
+    )
 
 CATCH_UP = "catch_up"
 LIVE_TABLES = AssetSelection.assets(*(table.name for table in ENGINE_TABLES))
@@ -45,7 +51,7 @@ def live_tables() -> dg.AssetsDefinition:
     return tables
 
 
-def catch_up_job() -> dg.UnresolvedAssetJobDefinition:  # type: ignore[name-defined]
+def catch_up_job() -> "UnresolvedAssetJobDefinition":
     """Make the job; its checks are a job of their own, or each small file would cost them all."""
     return dg.define_asset_job(
         CATCH_UP,

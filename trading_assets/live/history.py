@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from streaming.contracts import PRICE_1M_HISTORY
+from streaming.errors import StoreError
 from trading_assets.contract_metadata import OWNERS
 from trading_assets.lineage import ENGINE_TABLES, GROUP
 from trading_assets.live.engine import failures, store_of
@@ -41,7 +42,8 @@ def history_asset(platform: Platform) -> dg.AssetsDefinition:
             moved = move_history(
                 store_of(platform), platform.lake(), platform.settings.live.keep_days
             )
-        for day in sorted(moved[PRICE_1M_HISTORY.name].days if PRICE_1M_HISTORY.name in moved else ()):
+        bars = moved.get(PRICE_1M_HISTORY.name)
+        for day in sorted(bars.days) if bars else []:
             if day >= start:
                 context.log_event(
                     dg.AssetMaterialization(
@@ -70,10 +72,15 @@ def _metadata(moved: "dict[str, Moved]") -> dict[str, Any]:
 
 def history_schedule() -> dg.ScheduleDefinition:
     """Make the schedule that moves history every hour, where there is any that is old enough."""
+    job = dg.define_asset_job(
+        "move_history",
+        dg.AssetSelection.assets(HISTORY),
+        description="Moves the live engine's days that have ended to the lake.",
+    )
 
     @dg.schedule(
-        name=f"{HISTORY}_schedule",
-        target=dg.AssetSelection.assets(HISTORY),
+        name="move_history_schedule",
+        job=job,
         cron_schedule=_CRON,
         # On from the first start: a store that nobody prunes grows for ever. Without a store,
         # or without a day that is old enough, it starts nothing.
@@ -83,18 +90,16 @@ def history_schedule() -> dg.ScheduleDefinition:
     def schedule(
         context: dg.ScheduleEvaluationContext, platform: dg.ResourceParam[Platform]
     ) -> dg.RunRequest | dg.SkipReason:
-        from streaming.errors import StoreError
-        from streaming.runtimes.live.aged import aged_day
+        from streaming.runtimes.live.history import is_due
 
         store = store_of(platform)
         if not store.exists():
             return dg.SkipReason(f"{store}: there is no store yet.")
         try:
-            day = aged_day(store, platform.settings.live.keep_days)
+            if not is_due(store, platform.settings.live.keep_days):
+                return dg.SkipReason("The store has no day that is old enough.")
         except StoreError as error:
             return dg.SkipReason(str(error))
-        if day is None:
-            return dg.SkipReason("The store has no day that is old enough.")
-        return dg.RunRequest(run_key=None)
+        return dg.RunRequest()
 
     return schedule

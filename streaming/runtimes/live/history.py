@@ -85,6 +85,27 @@ def aged_before(complete_to: int, keep_days: int) -> int:
     return (today - keep_days) * DAY_US + 1
 
 
+def is_due(store: Path, keep_days: int) -> bool:
+    """Tell whether a store has history that is old enough to be moved; cheap.
+
+    Raises
+    ------
+    StoreError
+        If there is no store, or it cannot be read.
+    """
+    with StoreReader(store) as reader:
+        complete_to = reader.ticks().complete_to
+        if complete_to is None:
+            return False
+        before = aged_before(complete_to, keep_days)
+        # Rows go from the front.
+        fronts = ((table, reader.rows(table, limit=1)) for table in _LOGS)
+        return any(
+            bool((known & (times < before)).any())
+            for times, known in (_times(table, rows) for table, rows in fronts)
+        )
+
+
 def move_history(
     store: Path,
     lake: Lake,
