@@ -221,12 +221,24 @@ class Live(_Section):
     run_hours: Count = Field(
         default=6, ge=1, description="after which Dagster's run ends at a commit, and is renewed"
     )
+    report_seconds: Count = Field(
+        default=300,
+        ge=60,
+        description="between two events of a table in Dagster's pages, at least, s",
+    )
+    keep_days: Count = Field(
+        default=1, ge=1, description="ended UTC days of history that stay in the store"
+    )
     metrics_port: Count = Field(
         default=9464, ge=0, le=65_535, description="Prometheus on 127.0.0.1; 0: none"
     )
     top_symbols: Count = Field(
         default=20, ge=0, description="symbols with a series of their own, the largest first"
     )
+
+    def store_in(self, folder: Path) -> Path:
+        """Give the table store of a data folder."""
+        return self.store or folder / "store" / "live.db"
 
     @property
     def market_seconds(self) -> float | None:

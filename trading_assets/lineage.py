@@ -1,17 +1,40 @@
-"""The whole dataflow as lineage: tables that the live engine writes stand in it too.
+"""The whole dataflow as lineage, over both code locations.
 
-Until the live engine runs under Dagster, nothing here materialises them: they are external
-assets, with the columns of their contracts.
+What a table is made from is said here once. Tables that the live engine alone writes are
+assets of the location `live`; the others of `analytics`, those of them that nothing makes yet
+as external assets.
 """
 
 from collections.abc import Collection
 
 import dagster as dg
 
-from streaming.contracts import TABLES
+from streaming.contracts import (
+    INDICATOR_HISTORY,
+    PRICE_1M_HISTORY,
+    QUARANTINE_HISTORY,
+    STRATEGY_PERF_LATEST,
+    STRATEGY_WEIGHTS_LATEST,
+    TABLES,
+)
 from trading_assets.contract_metadata import OWNERS, schema_metadata
 
 GROUP = "live"
+
+_ELSEWHERE = (
+    # The engine has rows of these too, and they are told on their pages; history of imports
+    # and backtests, and scores, make them.
+    PRICE_1M_HISTORY,
+    INDICATOR_HISTORY,
+    QUARANTINE_HISTORY,
+    STRATEGY_PERF_LATEST,
+    STRATEGY_WEIGHTS_LATEST,
+)
+ENGINE_TABLES = tuple(table for table in TABLES.values() if table not in _ELSEWHERE)
+"""Tables that the live engine alone writes."""
+
+SHARED_TABLES = (PRICE_1M_HISTORY, INDICATOR_HISTORY, QUARANTINE_HISTORY)
+"""Tables of which the live engine has rows, and others have too."""
 
 _MADE_FROM = {
     "indicator_latest": ["indicator_history"],
@@ -36,24 +59,29 @@ _MADE_FROM = {
 }
 
 
+def table_spec(name: str, *, skippable: bool = False) -> dg.AssetSpec:
+    """Give a table of the contracts as an asset, with what it is made from."""
+    table = TABLES[name]
+    return dg.AssetSpec(
+        name,
+        # What nobody has said of a new table: it comes of the bars.
+        deps=_MADE_FROM.get(name, [] if table is PRICE_1M_HISTORY else [PRICE_1M_HISTORY.name]),
+        description=table.description,
+        metadata=schema_metadata(table),
+        group_name=GROUP,
+        kinds={"table" if table.kind == "latest" else "log"},
+        owners=OWNERS,
+        skippable=skippable,
+    )
+
+
 def external_tables(made_here: Collection[str]) -> list[dg.AssetSpec]:
-    """Give every table of the contracts that no asset of a location makes.
+    """Give every table of the contracts that no asset of either location makes.
 
     Parameters
     ----------
     made_here
-        Names of the tables that an asset makes.
+        Names of the tables that an asset of this location makes.
     """
-    return [
-        dg.AssetSpec(
-            name,
-            deps=_MADE_FROM.get(name, []),
-            description=table.description,
-            metadata=schema_metadata(table),
-            group_name=GROUP,
-            kinds={"table" if table.kind == "latest" else "log"},
-            owners=OWNERS,
-        )
-        for name, table in TABLES.items()
-        if name not in made_here
-    ]
+    made = {*made_here, *(table.name for table in ENGINE_TABLES)}
+    return [table_spec(name) for name in TABLES if name not in made]

@@ -13,6 +13,7 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
 from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
+from dagster._core.run_coordinator import QueuedRunCoordinator, SubmitRunContext
 
 _IN_PROGRESS = [
     dg.DagsterRunStatus.STARTING,
@@ -27,6 +28,26 @@ _TELLING = {
 _DEAD = ("Z", "X")
 # A process has begun before it tells of anything; the clocks of both are read apart.
 _SLACK_SECONDS = 2.0
+
+
+AT_ONCE_TAG = "trading/at-once"
+"""Runs with this tag do not wait in the queue."""
+
+
+class AtOnceRunCoordinator(QueuedRunCoordinator):
+    """Dagster's queue, past which runs with the tag `trading/at-once` go.
+
+    The live engine must not wait until a backfill has ended.
+    """
+
+    def submit_run(self, context: SubmitRunContext) -> dg.DagsterRun:
+        """Put a run into the queue, or launch it."""
+        run = context.dagster_run
+        if AT_ONCE_TAG not in run.tags or run.status != dg.DagsterRunStatus.NOT_STARTED:
+            return super().submit_run(context)
+        self._instance.launch_run(run.run_id, context.workspace)
+        launched = self._instance.get_run_by_id(run.run_id)
+        return launched or run
 
 
 class WatchingRunLauncher(DefaultRunLauncher):

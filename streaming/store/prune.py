@@ -81,6 +81,8 @@ def prune_piece(
     offsets: Mapping[str, int],
     rows: int = PIECE,
     at: At = nothing,
+    *,
+    changes_before: int | None = None,
 ) -> Pruned:
     """Drop one piece of what is old, in the caller's transaction.
 
@@ -88,6 +90,8 @@ def prune_piece(
     ----------
     before
         Rows of history tables go whose event time is before this, in microseconds UTC.
+    changes_before
+        Changes of latest tables go whose row's event time is before this.
     offsets
         Changes of these tables (by name, history or latest) go that are before an offset.
     rows
@@ -103,8 +107,9 @@ def prune_piece(
             break
         first, after = _offsets(db, table)
         end = min(offsets.get(table.name, 0), after, _unread(db, table, after))
-        if before is not None and table.kind == "log":
-            end = max(end, min(_old(db, table, first, before, left), _unread(db, table, after)))
+        old = before if table.kind == "log" else changes_before
+        if old is not None:
+            end = max(end, min(_old(db, table, first, old, left), _unread(db, table, after)))
         end = min(end, first + left)
         if end > first:
             at(f"prune {table.name}")
@@ -150,7 +155,7 @@ def _unread(db: apsw.Connection, table: Table, after: int) -> int:
 
 
 def _old(db: apsw.Connection, table: Table, first: int, before: int, rows: int) -> int:
-    """Give the end of the old rows at the front of a history table; looks at `rows` rows.
+    """Give the end of the old rows at the front of a table's log; looks at `rows` rows.
 
     A row without a time goes with the next old one behind it.
     """
@@ -158,7 +163,7 @@ def _old(db: apsw.Connection, table: Table, first: int, before: int, rows: int) 
         return first
     moment = double_quotes(table.event_time)
     found = db.execute(
-        f'SELECT "offset", {moment} < ? FROM {double_quotes(table.name)} '
+        f'SELECT "offset", {moment} < ? FROM {double_quotes(log_name(table))} '
         f'WHERE "offset" >= ? AND {moment} IS NOT NULL ORDER BY "offset" LIMIT ?',
         (before, first, rows),
     )
@@ -214,10 +219,13 @@ class StorePruner:
         *,
         before: int | None = None,
         offsets: Mapping[str, int] | None = None,
+        changes_before: int | None = None,
         rows: int = PIECE,
     ) -> Pruned:
         """Drop one piece of what is old: see `prune_piece`."""
         with store_errors(self.path, self._db), transaction(self._db):
-            pruned = prune_piece(self._db, before, offsets or {}, rows)
+            pruned = prune_piece(
+                self._db, before, offsets or {}, rows, changes_before=changes_before
+            )
             give_back(self._db)
         return pruned

@@ -205,6 +205,14 @@ class View:
                 values.append(bound)
         return conditions, values
 
+    def count(self, table: Table) -> int:
+        """Count the rows that a table has."""
+        if table.kind == "log":
+            have = self.offsets()[table.name]
+            return have.next - have.first
+        found = self._db.execute(f"SELECT count(*) FROM {double_quotes(table.name)}").get
+        return int(found)
+
     def batches(self, table: Table, rows: int = 50_000) -> Iterator[pa.Table]:
         """Read a whole table piece by piece, `rows` at a time: memory follows the piece.
 

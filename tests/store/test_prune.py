@@ -11,7 +11,7 @@ from streaming.contracts import (
     RISK_ALERTS_HISTORY,
 )
 from streaming.errors import PrunedError, StoreError
-from streaming.store import Commit, StoreReader, append, upsert
+from streaming.store import Commit, StorePruner, StoreReader, append, upsert
 
 from .samples import HandClock, arrow, contents, micros, minute, open_as_dead, samples
 
@@ -184,3 +184,18 @@ def test_what_a_flood_left_is_given_back_to_the_disk(store, path):
     assert path.stat().st_size < full / 2
     with store.reader() as reader:
         assert reader.verify()
+
+
+def test_old_changes_of_latest_tables_go_by_the_time_of_their_rows(store, path):
+    random = Random(4)
+    (row,) = samples(REALIZED_PNL_LATEST, random, 1)
+    for moment in (1, 2, 3):
+        given = [row | {"ts": minute(moment), "realizedPnl": row["realizedPnl"] + moment}]
+        store.commit(Commit([upsert(REALIZED_PNL_LATEST, arrow(REALIZED_PNL_LATEST, given))]))
+    name = REALIZED_PNL_LATEST.name
+    assert store.prune(before=micros(minute(9))).rows == {}
+    # +I of 1, -U of 1, +U of 2, -U of 2, +U of 3: the last two stay.
+    pruner = StorePruner(path)
+    assert pruner.prune(changes_before=micros(minute(3))).rows == {name: 4}
+    pruner.close()
+    assert contents(path)[name][0]["ts"] == minute(3)

@@ -126,7 +126,7 @@ def run_live(
 
 def store_path(settings: Settings, folder: Path) -> Path:
     """Give the live engine's store: `live.store`, or its place in a data folder."""
-    return settings.live.store or folder / "store" / "live.db"
+    return settings.live.store_in(folder)
 
 
 def live_run(settings: Settings, folder: Path) -> LiveRun:
