@@ -93,7 +93,7 @@ from trading_assets.launch import instance, launch
 names = [one.id for one in select("all")[:STRATEGIES]]
 with instance() as opened:
     keys = (f"{FIRST}|{names[0]}", f"{LAST}|{names[-1]}")
-    assert launch(opened, [BACKTESTS], keys, checks=False)
+    assert launch(opened, [BACKTESTS], keys, checks=False).succeeded
 """
 
 CHECKS = """

@@ -101,7 +101,7 @@ def read_sources(
     except ValidationError as error:
         for finding in error.errors():
             one = given[".".join(map(str, finding["loc"]))]
-            problems.append(f"{one.key} = {_shown(one.value)}: {_words(finding)} ({one.place}).")
+            problems.append(f"{problem(one.key, one.value, finding)} ({one.place}).")
     if problems:
         raise SettingsError("\n".join(problems))
     return values, {key: one.place for key, one in given.items()}
@@ -218,6 +218,19 @@ def _line_of(path: tuple[str, ...], lines: Mapping[tuple[str, ...], int]) -> int
     return lines.get(path, 1)
 
 
+def problem(key: str, value: Any, finding: Any) -> str:
+    """Say what is wrong with a value: its name, what it is and what it must be.
+
+    Parameters
+    ----------
+    key, value
+        As a person gave them.
+    finding
+        One of pydantic's `ValidationError.errors()`.
+    """
+    return f"{key} = {_shown(value)}: {_words(finding)}"
+
+
 def _shown(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else repr(value)
 
@@ -238,6 +251,11 @@ def _words(finding: Any) -> str:
         return f"must be {about['expected']}"
     if kind == "value_error":
         return str(about["error"])
+    if kind in ("too_short", "too_long"):
+        words, name = (
+            ("at least", "min_length") if kind == "too_short" else ("at most", "max_length")
+        )
+        return f"must have {words} {about[name]} items"
     if kind == "decimal_max_places":
         return f"must have at most {about['decimal_places']} decimal places"
     kinds = {

@@ -17,18 +17,24 @@ from typing import Annotated
 import dagster as dg
 import typer
 
-from streaming.analytics import report as text
-from streaming.cli.output import print_table
-from streaming.contracts import PRICE_1M_HISTORY
+from streaming.contracts import PRICE_1M_HISTORY, TABLES
 from streaming.errors import SettingsError, TradingError
 from streaming.jobs.strategies import STRATEGIES, select
 from trading_assets.analytics.backtests import BACKTESTS, PORTFOLIO
-from trading_assets.analytics.equity import LEADERBOARD, METRICS, leaderboard
+from trading_assets.analytics.equity import LEADERBOARD, METRICS
 from trading_assets.analytics.partitions import days, months
 from trading_assets.analytics.records import Records
 from trading_assets.analytics.warehouse import WAREHOUSE
 from trading_assets.home import INSTANCE_FILE, make_home, storage_errors
+from trading_assets.lineage import written_by
 from trading_assets.platform import Platform
+from trading_assets.terminal import (
+    LOGGER,
+    Outcome,
+    print_checks,
+    print_leaderboard,
+    terminal_logger,
+)
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -53,7 +59,7 @@ def _definitions() -> dg.Definitions:
     """Give the location; here, because a bad setting shows when it is loaded."""
     from trading_assets.analytics.definitions import defs
 
-    return defs
+    return dg.Definitions.merge(defs, dg.Definitions(loggers={LOGGER: terminal_logger}))
 
 
 def launch(
@@ -62,7 +68,7 @@ def launch(
     keys: tuple[str, str] | None = None,
     *,
     checks: bool = True,
-) -> bool:
+) -> Outcome:
     """Run assets in this process, as one run.
 
     Parameters
@@ -78,8 +84,8 @@ def launch(
 
     Returns
     -------
-    bool
-        Whether the run, and every check that blocks, succeeded.
+    Outcome
+        Whether it succeeded, and what its checks found.
     """
     tags = {}
     if keys is not None:
@@ -87,21 +93,22 @@ def launch(
             "dagster/asset_partition_range_start": keys[0],
             "dagster/asset_partition_range_end": keys[1],
         }
-    job = (
-        _definitions()
-        .resolve_implicit_global_asset_job_def()
-        .get_subset(
-            asset_selection={dg.AssetKey(name) for name in names},
-            asset_check_selection=None if checks else set(),
-        )
+    assets = {dg.AssetKey(name) for name in names}
+    whole = _definitions()
+    job = whole.resolve_implicit_global_asset_job_def().get_subset(
+        asset_selection=assets, asset_check_selection=None if checks else set()
     )
     result = job.execute_in_process(
         instance=opened,
         tags=tags,
-        run_config={"loggers": {"console": {"config": {"log_level": "INFO"}}}},
+        run_config={"loggers": {LOGGER: {}}},
         raise_on_error=False,
     )
-    return result.success
+    asked = whole.resolve_asset_graph().asset_check_keys if checks else set()
+    found = {one.asset_check_key: one for one in result.get_asset_check_evaluations()}
+    return Outcome(
+        result.success, {key: found.get(key) for key in asked if key.asset_key in assets}
+    )
 
 
 @app.command()
@@ -112,8 +119,7 @@ def prices(
     """Import what is ready in the inbox, and report the days of a range."""
     _known(days(Platform().settings.history.start).get_partition_keys(), first, last)
     with instance() as opened:
-        done = launch(opened, [PRICE_1M_HISTORY.name], (first, last))
-        print_checks(opened)
+        done = [launch(opened, [PRICE_1M_HISTORY.name], (first, last))]
     _end(done)
 
 
@@ -128,20 +134,35 @@ def backfill(
     All strategies are one run; of some, each is a run of its own with its months in
     order. Done twice, it changes nothing.
     """
-    _known(months(Platform().settings.history.start).get_partition_keys(), first, last)
+    platform = Platform()
+    _known(months(platform.settings.history.start).get_partition_keys(), first, last)
     chosen = [one.id for one in select(strategies)]
+    every = set(chosen) == set(STRATEGIES)
     with instance() as opened:
-        if set(chosen) == set(STRATEGIES):
+        if every:
             ranges = [(f"{first}|{min(chosen)}", f"{last}|{max(chosen)}")]
         else:
             ranges = [(f"{first}|{name}", f"{last}|{name}") for name in chosen]
         done = [launch(opened, [BACKTESTS, METRICS], keys) for keys in ranges]
-        if set(chosen) == set(STRATEGIES):
+        if every:
             done.append(launch(opened, [PORTFOLIO], (first, last)))
-        done.append(launch(opened, [LEADERBOARD, WAREHOUSE]))
-        print_leaderboard(Platform())
-        print_checks(opened)
-    _end(all(done))
+        records = Records(platform.folders.partitions, BACKTESTS).all()
+        priced = {one.month for one in records if one.run_id is not None}
+        done.append(launch(opened, [LEADERBOARD, WAREHOUSE] if priced else [WAREHOUSE]))
+        if priced and done[-1].succeeded:
+            print_leaderboard(platform)
+    asked = {one.month for one in records if first <= one.month <= last and one.strategy in chosen}
+    _end(done, _no_prices(platform, sorted(asked - priced)), nothing=not asked & priced)
+
+
+def _no_prices(platform: Platform, without: Sequence[str]) -> str:
+    """Say which months have no prices, and what to do; "" where each has some."""
+    if not without:
+        return ""
+    return (
+        f"no prices in {', '.join(without)}: put files with their bars into "
+        f"{platform.folders.inbox}, and do the same again."
+    )
 
 
 @app.command()
@@ -155,7 +176,7 @@ def materialise(
     """Materialise assets in one run, of one partition where they have partitions."""
     _can_be(names, partition)
     with instance() as opened:
-        done = launch(opened, names, (partition, partition) if partition else None)
+        done = [launch(opened, names, (partition, partition) if partition else None)]
     _end(done)
 
 
@@ -163,14 +184,17 @@ def _can_be(names: Sequence[str], partition: str) -> None:
     """Refuse names and keys that no asset has."""
     graph = _definitions().resolve_asset_graph()
     made = {key.to_user_string(): graph.get(key) for key in graph.materializable_asset_keys}
+    every_name = {*TABLES, *made}
     for name in names:
-        if name not in made:
-            near = get_close_matches(name, made, 1)
-            hint = f" Did you mean {near[0]}?" if near else ""
+        if name not in every_name:
+            near = get_close_matches(name, sorted(every_name), 3)
+            hint = f" Did you mean {' or '.join(near)}?" if near else ""
             raise SettingsError(
                 f"There is no asset {name!r} to materialise.{hint} There are: "
                 f"{', '.join(sorted(made))}."
             )
+        if name not in made:
+            raise SettingsError(f"{name} is not materialised: {written_by(name)}.")
         keys = made[name].partitions_def
         if keys is None and partition:
             raise SettingsError(f"{name} has no partitions: leave --partition out.")
@@ -196,43 +220,41 @@ def _known(keys: Sequence[str], *wanted: str) -> None:
         raise SettingsError(f"--from {wanted[0]} is after --to {wanted[-1]}: nothing to do.")
 
 
-def print_leaderboard(platform: Platform) -> None:
-    """Print the leaderboard as it is now, the best strategy first."""
-    records = Records(platform.folders.partitions, BACKTESTS).all()
-    reports = leaderboard(platform.lake(), records)
-    columns = [*text.SUMMARY, *text.SUMMARY_MARKED]
-    rows = [[one.name, *text.summary_row(one, marked=True)] for one in reports]
-    print_table("leaderboard", ["strategy", *columns], rows, right=columns)
+def _end(done: Sequence[Outcome], without: str = "", *, nothing: bool = False) -> None:
+    """Print the checks of runs, and leave with what came of them all.
 
-
-def print_checks(opened: dg.DagsterInstance) -> None:
-    """Print the newest result of each check."""
-    rows = []
-    for key in sorted(_definitions().resolve_asset_graph().asset_check_keys):
-        history = opened.event_log_storage.get_asset_check_execution_history(key, limit=20)
-        events = [one.event.dagster_event for one in history if one.event is not None]
-        done = [
-            one
-            for one in events
-            if one and one.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION
-        ]
-        if not done:
-            rows.append([key.asset_key.to_user_string(), key.name, "not run", ""])
-            continue
-        one = done[0].asset_check_evaluation_data
-        state = "passed" if one.passed else "FAILED"
-        rows.append([key.asset_key.to_user_string(), key.name, state, one.description or ""])
-    print_table("checks", ["asset", "check", "state", "what it found"], rows)
-
-
-def _end(succeeded: bool) -> None:
-    if not succeeded:
+    Parameters
+    ----------
+    done
+        The runs.
+    without
+        What to say of months without prices.
+    nothing
+        Whether no other month was asked for.
+    """
+    print_checks(done)
+    failed = sorted({key for one in done for key in one.failed_checks})
+    code = 0
+    if without:
+        typer.echo(f"{'error' if nothing else 'note'}: {without}", err=True)
+        code = int(nothing)
+    if failed:
+        names = ", ".join(f"{key.name} of {key.asset_key.to_user_string()}" for key in failed)
+        typer.echo(f"error: checks failed: {names}.", err=True)
+        code = code or _CHECK_FAILED
+    if not all(one.succeeded for one in done):
         typer.echo("error: a run failed; `make ui` shows why.", err=True)
-        raise typer.Exit(1)
+        code = 1
+    if code:
+        raise typer.Exit(code)
+
+
+_CHECK_FAILED = 3
+"""What is left with where everything was materialised, but a check found what is wrong."""
 
 
 def main() -> None:
-    """Run the command line: 0 done, 1 failed, 2 wrong use."""
+    """Run the command line: 0 done, 1 failed, 2 wrong use, 3 made but a check failed."""
     try:
         app()
     except TradingError as error:

@@ -85,3 +85,12 @@ def external_tables(made_here: Collection[str]) -> list[dg.AssetSpec]:
     """
     made = {*made_here, *(table.name for table in ENGINE_TABLES)}
     return [table_spec(name) for name in TABLES if name not in made]
+
+
+def written_by(name: str) -> str:
+    """Say what writes a table that no asset of the location `analytics` makes."""
+    if name == QUARANTINE_HISTORY.name:
+        return f"importing prices writes it, so materialise {PRICE_1M_HISTORY.name}"
+    if name in {table.name for table in ENGINE_TABLES}:
+        return "the live engine writes it (job live_engine of the location live)"
+    return "nothing makes it yet"

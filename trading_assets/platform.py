@@ -1,6 +1,6 @@
 """What every asset needs: the settings that hold, and the one folder that keeps everything."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -64,8 +64,12 @@ class Folders:
         return self.root / "dagster"
 
 
-class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]
+@dataclass(frozen=True)
+class Platform:
     """Settings, folders and lake, for the functions that assets call.
+
+    To Dagster it is a resource without configuration: a launch cannot turn it to another
+    folder, and its form shows what a person sets and nothing else.
 
     Attributes
     ----------
@@ -98,6 +102,21 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]
     def lake(self) -> Lake:
         """Open the lake."""
         return Lake(self.folders.lake)
+
+
+def platform_resource(platform: Platform) -> dg.ResourceDefinition:
+    """Give the platform of a location to its runs, and to each tick of a sensor.
+
+    It has no configuration, and reads the settings anew each time: who has edited them need not
+    start the UI again.
+    """
+    return dg.ResourceDefinition(
+        lambda _: replace(platform), description="The data folder, and the settings that hold."
+    )
+
+
+PlatformResource = dg.ResourceParam[Platform]
+"""How a function that Dagster calls asks for the platform of its location."""
 
 
 def rules_are_new() -> bool:

@@ -27,7 +27,6 @@ from streaming.runtimes.run_source import from_run
 from streaming.settings import Settings
 from trading_assets import launch
 from trading_assets.analytics.months import Plan, run_months
-from trading_assets.platform import Platform
 
 _OWNERS = {"write_table": pq.ParquetWriter, "connect": duckdb}
 # What waits for longer waits for ever.
@@ -68,17 +67,13 @@ def _work(asked: dict) -> None:
     code = 1
     try:
         os.environ["TRADING__DATA__FOLDER"] = str(folder)
-        platform = launch._definitions().resources["platform"]
-        assert isinstance(platform, Platform)
-        # Read when the definitions were made, with another folder.
-        platform.__dict__.pop("settings", None)
         with launch.instance() as opened:
             calls = _counted(asked.get("kill_in", []), asked.get("kill_at", 0))
             keys = asked.get("keys")
             done = launch.launch(
                 opened, asked["names"], tuple(keys) if keys else None, checks=False
             )
-            launch._end(done)
+            launch._end([done])
         (folder.with_name(f"{folder.name}.calls")).write_text(str(calls[0]))
         code = 0
     except BaseException as error:

@@ -19,7 +19,7 @@ class Prices:
     def __init__(self, root: Path) -> None:
         self.platform = Platform(folder=str(root))
         self.asset = prices.prices_asset(self.platform)
-        self.job = prices.import_inbox_job()
+        self.job = prices.import_inbox_job(self.platform)
         self.defs = dg.Definitions(
             assets=[self.asset],
             jobs=[self.job],

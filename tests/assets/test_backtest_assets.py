@@ -1,7 +1,5 @@
 """Backtests as assets: the rows of the command line, in any order, and what goes wrong."""
 
-import re
-
 import dagster as dg
 import pyarrow as pa
 import pytest
@@ -148,18 +146,55 @@ def test_parameters_of_one_strategy_and_symbols_can_be_set(platform, materialise
 
 
 @pytest.mark.parametrize(
-    ("config", "message"),
+    "config",
     [
-        ({"params": {"ema_cros": {"fast": 5}}}, "Did you mean ema_cross"),
-        ({"params": {"ema_cross": {"fast": 500}}}, "fast = 500 must be below slow"),
-        ({"symbols": ["NIX"]}, "no prices of symbol 'NIX'"),
-        ({"capital": 1e-9}, "account|capital"),
+        {"capital": 100_000.0},
+        {"fee_bps": 1.0, "slippage_bps": 1.0, "max_open_positions": 3},
+        {"params": {"ema_cross": {}}},
+        {"params": {"ema_cross": {"fast": float(make("ema_cross").fast)}}},
+        {"symbols": ["ADA", "BEE", "CAT", "DOG", "EEL"]},
+        {"threads": 5},
     ],
 )
-def test_a_configuration_out_of_its_limits_is_refused_by_name(materialise, config, message):
+def test_what_overrides_nothing_is_the_standard_run(platform, materialise, instance, facts, config):
+    materialise(BACKTESTS, keys="2024-02|ema_cross", config=config)
+    told = facts(BACKTESTS, "2024-02|ema_cross")
+    assert runs_of(platform) == {("2024-02", "ema_cross"): told["runId"]}
+    assert "overridden" not in told
+    word = "What was set holds anyway, so the standard run is this."
+    assert told.get("set at the launch") == (None if "threads" in config else word)
+    assert not instance.fetch_observations(dg.AssetKey(BACKTESTS), limit=5).records
+    materialise(BACKTESTS, keys="2024-02|ema_cross")
+    assert runs_of(platform) == {("2024-02", "ema_cross"): told["runId"]}
+
+
+def test_months_of_one_launch_are_told_apart(platform, materialise, instance, facts, market):
+    """Where a symbol lists, the list of all that were there before becomes a choice."""
+    bars = market["ADA"].rows(0, 400)
+    bars = bars._replace(ts=bars.ts + month_bounds("2024-03")[0] - bars.ts[0] + 60_000_000)
+    known = sorted({name for info in platform.lake().days() for name in info.symbols})
+    platform.lake().write_prices(rows_of_bars({"ZOE": bars}, "test"))
+    materialise(
+        BACKTESTS, keys=("2024-02|ema_cross", "2024-03|ema_cross"), config={"symbols": known}
+    )
+    assert list(runs_of(platform)) == [("2024-02", "ema_cross")]
+    assert list(facts(BACKTESTS)) == ["2024-02|ema_cross"]
+    (event,) = instance.fetch_observations(dg.AssetKey(BACKTESTS), limit=5).records
+    assert event.partition_key == "2024-03|ema_cross"
+
+
+@pytest.mark.parametrize("given", [{}, {"length": 5.0}])
+def test_parameters_of_a_strategy_that_takes_no_part_are_refused(
+    platform, materialise, instance, given
+):
+    config = {"params": {"roc_momentum": given}}
     failed = materialise(BACKTESTS, keys="2024-02|ema_cross", config=config, ok=False)
     (event,) = failed.get_step_failure_events()
-    assert re.search(message, event.event_specific_data.error_display_string)
+    assert event.event_specific_data.user_failure_data.description == (
+        "params: strategy roc_momentum is not in this launch, which is of ema_cross. Leave it "
+        "out, or launch its partition."
+    )
+    assert not runs_of(platform)
 
 
 def test_the_portfolio_trades_all_strategies_in_one_account(platform, materialise, facts):

@@ -82,9 +82,3 @@ def test_the_asset_tells_its_rows_and_keeps_the_contract(platform, materialise, 
     assert told["2024-02"]["went on from"] == "2024-01"
     assert "no prices" in told["2024-05"]["note"]
     assert validate(INDICATOR_HISTORY, rows, "test").quarantine.num_rows == 0
-
-
-def test_a_timeframe_that_does_not_exist_is_refused(materialise):
-    failed = materialise(NAME, keys="2024-02", config={"timeframes": ["M2"]}, ok=False)
-    (event,) = failed.get_step_failure_events()
-    assert "Timeframe 'M2' is unknown" in event.event_specific_data.error_display_string

@@ -1,10 +1,15 @@
 """The warehouse: views that show what the lake and the partitions hold."""
 
-import duckdb
+import json
 
+import duckdb
+import pyarrow.parquet as pq
+
+from streaming.analytics.report import report_dict
 from trading_assets.analytics.backtests import BACKTESTS, PORTFOLIO
-from trading_assets.analytics.equity import LEADERBOARD, METRICS
-from trading_assets.analytics.warehouse import WAREHOUSE
+from trading_assets.analytics.equity import LEADERBOARD, METRICS, leaderboard, report_schema
+from trading_assets.analytics.records import Records
+from trading_assets.analytics.warehouse import WAREHOUSE, views
 
 WHOLE = ("2024-01|ema_cross", "2024-03|ema_cross")
 
@@ -45,3 +50,44 @@ def test_tables_without_files_are_empty_views_of_their_columns(platform, materia
     assert ask(platform, "SELECT count(*) FROM price_1m_history") == [
         (sum(info.rows for info in bars),)
     ]
+
+
+def test_a_view_shows_its_first_files_as_soon_as_they_are_there(market, platform, materialise):
+    """The warehouse is made once, of nothing, and never again."""
+    lake = platform.folders.lake
+    aside = lake.with_name("aside")
+    lake.rename(aside)
+    materialise(WAREHOUSE)
+    names = [
+        name for (name,) in ask(platform, "SELECT view_name FROM duckdb_views() WHERE NOT internal")
+    ]
+    assert set(names) == set(views(platform.folders))
+    before = {name: ask(platform, f"DESCRIBE {name}") for name in names}
+    assert {name: ask(platform, f"SELECT * FROM {name}") for name in names} == {
+        name: [] for name in names
+    }
+    aside.rename(lake)
+    assert ask(platform, "SELECT count(*) FROM price_1m_history") == [
+        (sum(info.rows for info in platform.lake().days()),)
+    ]
+    materialise(BACKTESTS, METRICS, keys="2024-02|ema_cross")
+    rows = ask(platform, f"SELECT count(*) FROM {BACKTESTS}")
+    assert rows == ask(platform, "SELECT count(*) FROM all_runs_trade_matches") != [(0,)]
+    assert ask(platform, f"SELECT count(*) FROM {PORTFOLIO}") == [(0,)]
+    assert ask(platform, f"SELECT month, name FROM {METRICS}") == [("2024-02", "ema_cross")]
+    materialise(LEADERBOARD)
+    assert ask(platform, f"SELECT name FROM {LEADERBOARD}") == [("ema_cross",)]
+    materialise(PORTFOLIO, keys="2024-02")
+    assert ask(platform, f"SELECT count(*) FROM {PORTFOLIO}") != [(0,)]
+    assert {name: ask(platform, f"DESCRIBE {name}") for name in names} == before
+
+
+def test_every_figure_of_a_report_is_a_column(platform, materialise):
+    materialise(BACKTESTS, METRICS, keys="2024-02|ema_cross")
+    records = Records(platform.folders.partitions, BACKTESTS).all()
+    (report,) = leaderboard(platform.lake(), records)
+    assert list(report_dict(report)) == report_schema().names
+    (path,) = (platform.folders.metrics / METRICS).glob("*/*.parquet")
+    (row,) = pq.ParquetFile(path).read().to_pylist()
+    assert json.loads(row["trades"]) == report_dict(report)["trades"]
+    assert row["netPnl"] == report_dict(report)["netPnl"]

@@ -8,18 +8,20 @@ import dagster as dg
 
 from streaming.contracts import TRADE_MATCH_HISTORY
 from streaming.errors import TradingError
-from streaming.lake import sweep
+from streaming.jobs.strategies import STRATEGIES
+from streaming.lake import Lake, sweep
 from streaming.lake.shared import SharedLake
 from streaming.runtimes.backtest.sources import sources_digest
 from trading_assets.analytics.automation import CURRENT_MONTH
 from trading_assets.analytics.config import BacktestConfig
-from trading_assets.analytics.months import ALL, Month, run_months
+from trading_assets.analytics.forms import filled_in, form
+from trading_assets.analytics.months import ALL, Month, Plan, run_months, run_of_today
 from trading_assets.analytics.partitions import backtests, months
 from trading_assets.analytics.previews import match_preview
 from trading_assets.analytics.prices import PRICES, failures
 from trading_assets.analytics.records import Record, Records
 from trading_assets.contract_metadata import OWNERS, schema_metadata
-from trading_assets.platform import Platform, rules_are_new
+from trading_assets.platform import Platform, PlatformResource, rules_are_new
 
 BACKTESTS = "backtest_trade_matches"
 PORTFOLIO = "portfolio_trade_matches"
@@ -52,9 +54,10 @@ def backtest_assets(platform: Platform) -> list[dg.AssetsDefinition]:
         partitions_def=backtests(start),
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=[EVERY_DAY],
+        config_schema=form(BacktestConfig, platform),
         code_version=code_version(),
         automation_condition=CURRENT_MONTH,
-        # A run with other parameters materialises nothing: see `_tell_one_by_one`.
+        # A run with other parameters materialises nothing.
         output_required=False,
         kinds={"python", "numba", "parquet"},
         owners=OWNERS,
@@ -62,10 +65,10 @@ def backtest_assets(platform: Platform) -> list[dg.AssetsDefinition]:
         metadata=metadata,
     )
     def backtest_trade_matches(
-        context: dg.AssetExecutionContext, config: BacktestConfig, platform: Platform
+        context: dg.AssetExecutionContext, platform: PlatformResource
     ) -> Results:
         keys = [(month, name) for month, name in (key.split("|") for key in context.partition_keys)]
-        yield from _materialise(context, config, platform, keys)
+        yield from _materialise(context, platform, keys)
 
     @dg.asset(
         name=PORTFOLIO,
@@ -76,9 +79,10 @@ def backtest_assets(platform: Platform) -> list[dg.AssetsDefinition]:
         partitions_def=months(start),
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=[EVERY_DAY],
+        config_schema=form(BacktestConfig, platform),
         code_version=code_version(),
         automation_condition=CURRENT_MONTH,
-        # A run with other parameters materialises nothing: see `_tell_one_by_one`.
+        # A run with other parameters materialises nothing.
         output_required=False,
         kinds={"python", "numba", "parquet"},
         owners=OWNERS,
@@ -86,74 +90,85 @@ def backtest_assets(platform: Platform) -> list[dg.AssetsDefinition]:
         metadata=metadata,
     )
     def portfolio_trade_matches(
-        context: dg.AssetExecutionContext, config: BacktestConfig, platform: Platform
+        context: dg.AssetExecutionContext, platform: PlatformResource
     ) -> Results:
         keys = [(key, ALL) for key in context.partition_keys]
-        yield from _materialise(context, config, platform, keys)
+        yield from _materialise(context, platform, keys)
 
     return [backtest_trade_matches, portfolio_trade_matches]
 
 
 def _materialise(
-    context: dg.AssetExecutionContext,
-    config: BacktestConfig,
-    platform: Platform,
-    keys: Sequence[tuple[str, str]],
+    context: dg.AssetExecutionContext, platform: Platform, keys: Sequence[tuple[str, str]]
 ) -> Results:
     """Run the months, record what each partition stands for, and tell of each."""
+    config: BacktestConfig = filled_in(BacktestConfig, context)
     with failures():
+        named = {name for _, name in keys}
+        config.check_taking_part(STRATEGIES if named == {ALL} else named)
         plan = config.plan(platform)
     sweep(platform.folders.partitions)
     records = Records(platform.folders.partitions, context.asset_key.path[-1])
     lake = SharedLake(platform.folders.lake)
     if rules_are_new():
         context.log.info("The rules are compiled first: half a minute or so, this once.")
-    done: list[Month] = []
+    standard: list[Month] = []
+    others: list[Month] = []
     failed: list[Month] = []
     for number, month in enumerate(run_months(lake, plan, keys), 1):
-        label = _label(month)
-        if config.standard and not month.error:
+        kept = standard
+        if not month.error:
             run = None if month.run is None else month.run.id
             try:
-                records.put(Record(month.month, month.strategy, run, code_version()))
+                if config.given and run != _standard_run(lake, platform, month):
+                    kept = others
+                else:
+                    records.put(Record(month.month, month.strategy, run, code_version()))
             except TradingError as error:
                 month = replace(month, error=str(error))
         if month.error:
             failed.append(month)
-            context.log.error(f"{label}: {month.error}")
+            context.log.error(f"{_label(month)}: {month.error}")
             continue
-        done.append(month)
-        context.log.info(f"{number} of {len(keys)}: {label}, {month.seconds:.2f} s")
-    if failed or not config.standard:
-        _tell_one_by_one(context, config, done)
+        kept.append(month)
+        context.log.info(f"{number} of {len(keys)}: {_label(month)}, {month.seconds:.2f} s")
+    if standard and config.given:
+        context.log.info(f"{_HOLDS_ANYWAY} {', '.join(map(_label, standard))}.")
+    word = {"set at the launch": f"{_HOLDS_ANYWAY} this."} if config.given else {}
+    told = [(month, dict(_facts(month)) | word) for month in standard]
+    if failed or others:
+        # The step gives no event: each month gets here the one that it would have got.
+        for month, facts in told:
+            _log(context, dg.AssetMaterialization, month, facts)
+        for month in others:
+            # The partition stands for its standard run still.
+            facts = dict(_facts(month)) | {"overridden": config.given}
+            _log(context, dg.AssetObservation, month, facts)
     if failed:
         raise dg.Failure(
             description=_why(failed, len(keys)),
             metadata={"failed partitions": [_label(month) for month in failed]},
             allow_retries=False,
         )
-    if config.standard:
-        for month in done:
-            context.add_asset_metadata(dict(_facts(month)), partition_key=_key(month))
+    if not others:
+        for month, facts in told:
+            context.add_asset_metadata(facts, partition_key=_key(month))
         yield dg.MaterializeResult()
 
 
-def _tell_one_by_one(
-    context: dg.AssetExecutionContext, config: BacktestConfig, done: Sequence[Month]
-) -> None:
-    """Log an event for each month that is there, although the step as a whole gives none.
+_HOLDS_ANYWAY = "What was set holds anyway, so the standard run is"
 
-    Where others failed, it is the materialisation that the month would have got. Where a person
-    set other parameters it is an observation: the partition stands for its standard run still.
-    """
-    for month in done:
-        facts = dict(_facts(month))
-        if config.standard:
-            event: Any = dg.AssetMaterialization
-        else:
-            event = dg.AssetObservation
-            facts["overridden"] = config.model_dump(exclude_defaults=True)
-        context.log_event(event(context.asset_key, partition=_key(month), metadata=facts))
+
+def _standard_run(lake: Lake, platform: Platform, month: Month) -> str | None:
+    """Give the runId that a month has when nothing is set."""
+    plan = Plan(settings=platform.settings, instruments=platform.instruments)
+    return run_of_today(lake, plan, month.month, month.strategy)
+
+
+def _log(
+    context: dg.AssetExecutionContext, event: Any, month: Month, facts: dict[str, Any]
+) -> None:
+    context.log_event(event(context.asset_key, partition=_key(month), metadata=facts))
 
 
 def _why(failed: Sequence[Month], asked: int) -> str:

@@ -1,16 +1,18 @@
 """What a person may set for a run in the UI, over the settings that hold."""
 
+from collections.abc import Collection, Iterable
 from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING
 
-import dagster as dg
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from streaming.errors import SettingsError
-from streaming.jobs.strategies import make, select
+from streaming.jobs.strategies import Strategy, make, select
 from streaming.moments import micros_of
 from streaming.settings import Settings
+from streaming.settings_sources import problem
+from trading_assets.analytics.forms import Checked
 from trading_assets.analytics.months import Plan, overridden
 from trading_assets.platform import Platform
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from streaming.runtimes.backtest import BacktestRequest
 
 
-class Overrides(dg.Config):
+class Overrides(Checked):
     """What one launch may have otherwise; what is left empty is as the settings say."""
 
     capital: float | None = Field(
@@ -56,6 +58,16 @@ class Overrides(dg.Config):
         description="Strategies run side by side, 1 to 64; rows do not depend on it.",
     )
 
+    def check(self, platform: Platform) -> None:
+        """Refuse what no partition could be run with; see `plan`."""
+        self.plan(platform)
+        if self.symbols:
+            # It brings numba: only for a launch that names symbols.
+            from streaming.runtimes.backtest.window import check_symbols
+
+            lake = platform.lake()
+            check_symbols(lake, lake.days(), self.symbols, platform.instruments)
+
     def plan(self, platform: Platform) -> Plan:
         """Give what the months are run with.
 
@@ -90,21 +102,44 @@ class Overrides(dg.Config):
         }
         try:
             return overridden(settings, **{name: one for name, one in given.items() if one})
-        except ValueError as error:
-            raise SettingsError(f"Run configuration: {error}") from error
+        except ValidationError as error:
+            found = (problem(str(one["loc"][-1]), one["input"], one) for one in error.errors())
+            raise SettingsError(f"{'; '.join(found)}.") from error
+
+    def _strangers(self, taking_part: Iterable[str]) -> list[str]:
+        """Give the strategies with parameters here that do not take part."""
+        return sorted(set(self.params) - set(taking_part))
 
 
 class BacktestConfig(Overrides):
     """Overrides for one launch of partitions.
 
     A run with any of them is kept under a runId of its own, beside the partition's standard
-    run, which it does not replace.
+    run, which it does not replace. Values that hold anyway override nothing.
     """
 
     @property
-    def standard(self) -> bool:
-        """Whether nothing is overridden that could change a row."""
-        return self.model_copy(update={"threads": 2}) == BacktestConfig()
+    def given(self) -> dict[str, object]:
+        """What was set that could change a row."""
+        return {
+            name: value
+            for name, value in self.model_dump(exclude_defaults=True).items()
+            if name != "threads"
+        }
+
+    def check_taking_part(self, strategies: Collection[str]) -> None:
+        """Refuse parameters of a strategy that is not among those of the launch.
+
+        Raises
+        ------
+        SettingsError
+            It is named.
+        """
+        if strangers := self._strangers(strategies):
+            raise SettingsError(
+                f"params: strategy {strangers[0]} is not in this launch, which is of "
+                f"{', '.join(sorted(strategies))}. Leave it out, or launch its partition."
+            )
 
 
 class Account(Enum):
@@ -133,6 +168,13 @@ class WindowConfig(Overrides):
     )
     name: str = Field(default="", description="A name to keep with the runId; empty: none.")
 
+    def check(self, platform: Platform) -> None:
+        """Refuse times and strategies that are none, too."""
+        super().check(platform)
+        self._chosen()
+        _moment("start", self.start)
+        _moment("end", self.end)
+
     def request(self, platform: Platform) -> "BacktestRequest":
         """Give what `trading backtest` would be asked for.
 
@@ -144,10 +186,7 @@ class WindowConfig(Overrides):
         from streaming.runtimes.backtest import BacktestRequest
 
         plan = self.plan(platform)
-        chosen = select(",".join(self.strategies) or "all")
-        absent = sorted(set(self.params) - {one.id for one in chosen})
-        if absent:
-            raise SettingsError(f"params: strategy {absent[0]} does not take part.")
+        chosen = self._chosen()
         return BacktestRequest(
             settings=plan.settings,
             strategies=tuple(make(one.id, **self.params.get(one.id, {})) for one in chosen),
@@ -162,9 +201,15 @@ class WindowConfig(Overrides):
             threads=self.threads,
         )
 
+    def _chosen(self) -> list[Strategy]:
+        chosen = select(",".join(self.strategies) or "all")
+        if strangers := self._strangers(one.id for one in chosen):
+            raise SettingsError(f"params: strategy {strangers[0]} does not take part.")
+        return chosen
+
 
 def _moment(field: str, text: str) -> int | None:
     try:
         return micros_of(text) if text else None
     except ValueError as error:
-        raise SettingsError(f"Run configuration: {field}: {error}") from error
+        raise SettingsError(f"{field} = {text!r}: {error}") from error

@@ -36,7 +36,7 @@ from trading_assets.analytics.checks.rows import (
     quarantine,
     runs_of,
 )
-from trading_assets.platform import Platform
+from trading_assets.platform import Platform, PlatformResource
 
 Read = Callable[[Platform, Keys], Files]
 
@@ -87,7 +87,9 @@ def _check(
         blocking=blocking,
         description=f"Every row keeps the contract of {table.name}: columns, types, ranges, keys.",
     )
-    def contract(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
+    def contract(
+        context: dg.AssetCheckExecutionContext, platform: PlatformResource
+    ) -> dg.AssetCheckResult:
         # Great Expectations takes seconds to import: only where a check runs.
         from trading_assets.analytics.checks.contracts import check_rows
         from trading_assets.analytics.checks.results import as_check_result

@@ -15,7 +15,7 @@ from trading_assets.analytics.sensors import inbox_sensor
 from trading_assets.analytics.warehouse import warehouse_asset
 from trading_assets.analytics.window_backtest import backtest_window_job
 from trading_assets.lineage import external_tables
-from trading_assets.platform import Platform
+from trading_assets.platform import Platform, platform_resource
 
 
 def definitions(platform: Platform) -> dg.Definitions:
@@ -32,18 +32,18 @@ def definitions(platform: Platform) -> dg.Definitions:
         warehouse_asset(),
     ]
     tables = {key.path[-1] for asset in made for key in asset.keys}
-    importing = import_inbox_job()
+    importing = import_inbox_job(platform)
     month_by_strategy = dg.AssetSelection.assets(BACKTESTS, METRICS)
     return dg.Definitions(
         assets=[*made, *external_tables(tables)],
         asset_checks=[*contract_checks(), *reconciliation_checks(), *partition_checks()],
-        jobs=[importing, backtest_window_job()],
+        jobs=[importing, backtest_window_job(platform)],
         schedules=[
             prices_schedule(platform),
             backtests_schedule(platform, month_by_strategy),
         ],
         sensors=[inbox_sensor(importing), current_month_sensor()],
-        resources={"platform": platform},
+        resources={"platform": platform_resource(platform)},
         # Not a process for each step: it would import everything, and load the compiled rules,
         # for each asset and each check. Assets use threads of their own.
         executor=dg.in_process_executor,

@@ -21,7 +21,7 @@ from trading_assets.analytics.partitions import MONTH, STRATEGY, backtests
 from trading_assets.analytics.prices import failures
 from trading_assets.analytics.records import Record, Records
 from trading_assets.contract_metadata import OWNERS
-from trading_assets.platform import Platform
+from trading_assets.platform import Platform, PlatformResource
 
 METRICS = "backtest_equity_metrics"
 LEADERBOARD = "backtest_leaderboard"
@@ -46,7 +46,9 @@ def equity_assets(platform: Platform) -> list[dg.AssetsDefinition]:
         owners=OWNERS,
         group_name=GROUP,
     )
-    def backtest_equity_metrics(context: dg.AssetExecutionContext, platform: Platform) -> None:
+    def backtest_equity_metrics(
+        context: dg.AssetExecutionContext, platform: PlatformResource
+    ) -> None:
         records = Records(platform.folders.partitions, BACKTESTS)
         sweep(platform.folders.metrics / METRICS)
         done: dict[str, dict[str, Any]] = {}
@@ -86,7 +88,7 @@ def equity_assets(platform: Platform) -> list[dg.AssetsDefinition]:
         group_name=GROUP,
     )
     def backtest_leaderboard(
-        context: dg.AssetExecutionContext, platform: Platform
+        context: dg.AssetExecutionContext, platform: PlatformResource
     ) -> dg.MaterializeResult[None]:
         with failures():
             records = Records(platform.folders.partitions, BACKTESTS).all()
@@ -192,21 +194,44 @@ def _leaderboard_facts(reports: list[EquityReport], records: list[Record]) -> di
     }
 
 
+def report_schema() -> pa.Schema:
+    """Give the columns of `backtest_leaderboard`: those of a report; nested figures are JSON."""
+    text, whole, number = pa.string(), pa.int64(), pa.float64()
+    return pa.schema(
+        {
+            **dict.fromkeys(("by", "name", "start", "end", "tz"), text),
+            **dict.fromkeys(("days", "daysPerYear"), whole),
+            "capital": number,
+            "symbols": pa.list_(text),
+            **dict.fromkeys(("netPnl", "openPnl", "exposure"), number),
+            **dict.fromkeys(("realised", "marked", "buyAndHold", "trades"), text),
+            "notes": pa.list_(text),
+        }
+    )
+
+
+def month_schema() -> pa.Schema:
+    """Give the columns of `backtest_equity_metrics`: of which month and run, and a report's."""
+    of = [pa.field(name, pa.string()) for name in (MONTH, "runId")]
+    return pa.schema([*of, *report_schema()])
+
+
 def write_reports(
     path: Path, reports: list[EquityReport], more: dict[str, str] | None = None
 ) -> None:
     """Write reports as a Parquet file, a row each; nested figures as JSON."""
     from streaming.analytics.report import report_dict
 
-    rows = []
-    for one in reports:
-        values = report_dict(one)
-        nested = {
-            name: json.dumps(value) for name, value in values.items() if isinstance(value, dict)
+    rows = [
+        {
+            **(more or {}),
+            **{
+                name: json.dumps(value) if isinstance(value, dict) else value
+                for name, value in report_dict(one).items()
+            },
         }
-        lists = {
-            name: list(value) for name, value in values.items() if isinstance(value, list | tuple)
-        }
-        rows.append({**(more or {}), **values, **nested, **lists})
+        for one in reports
+    ]
+    schema = month_schema() if more else report_schema()
     with atomic_file(path) as partial:
-        pq.write_table(pa.Table.from_pylist(rows), partial)
+        pq.write_table(pa.Table.from_pylist(rows, schema=schema), partial)

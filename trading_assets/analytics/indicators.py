@@ -3,7 +3,7 @@
 from typing import Any
 
 import dagster as dg
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from streaming.contracts import INDICATOR_HISTORY
 from streaming.errors import TradingError
@@ -11,17 +11,18 @@ from streaming.lake import Lake
 from streaming.rules.indicators import VERSION
 from streaming.rules.timeframes import check_timeframe
 from trading_assets.analytics.backtests import EVERY_DAY
+from trading_assets.analytics.forms import Checked, filled_in, form
 from trading_assets.analytics.partitions import months
 from trading_assets.analytics.previews import markdown_table
 from trading_assets.contract_metadata import OWNERS, schema_metadata
-from trading_assets.platform import Platform
+from trading_assets.platform import Platform, PlatformResource
 
 GROUP = "prices"
 _SHOWN = 5
 _SHOWN_COLUMNS = 8
 
 
-class IndicatorConfig(dg.Config):
+class IndicatorConfig(Checked):
     """What is computed."""
 
     timeframes: list[str] = Field(
@@ -33,10 +34,10 @@ class IndicatorConfig(dg.Config):
         ),
     )
 
-    @field_validator("timeframes")
-    @classmethod
-    def _known(cls, names: list[str]) -> list[str]:
-        return [check_timeframe(name) for name in names]
+    def check(self, platform: Platform) -> None:
+        """Refuse what is no timeframe."""
+        for name in self.timeframes:
+            check_timeframe(name)
 
 
 def indicator_asset(platform: Platform) -> dg.AssetsDefinition:
@@ -48,15 +49,15 @@ def indicator_asset(platform: Platform) -> dg.AssetsDefinition:
         partitions_def=months(platform.settings.history.start),
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=[EVERY_DAY],
+        config_schema=form(IndicatorConfig, platform),
         code_version=str(VERSION),
         kinds={"python", "numba", "parquet"},
         owners=OWNERS,
         group_name=GROUP,
         metadata=schema_metadata(INDICATOR_HISTORY),
     )
-    def indicator_history(
-        context: dg.AssetExecutionContext, config: IndicatorConfig, platform: Platform
-    ) -> None:
+    def indicator_history(context: dg.AssetExecutionContext, platform: PlatformResource) -> None:
+        config = filled_in(IndicatorConfig, context)
         lake = platform.lake()
         done: dict[str, dict[str, Any]] = {}
         failed: list[str] = []

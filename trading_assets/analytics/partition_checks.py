@@ -15,7 +15,7 @@ from trading_assets.analytics.backtests import BACKTESTS, PORTFOLIO
 from trading_assets.analytics.checks.rows import Keys
 from trading_assets.analytics.equity import LEADERBOARD, METRICS, metrics_file
 from trading_assets.analytics.records import Records
-from trading_assets.platform import Platform
+from trading_assets.platform import Platform, PlatformResource
 
 
 def partition_checks() -> list[dg.AssetChecksDefinition]:
@@ -28,7 +28,7 @@ def partition_checks() -> list[dg.AssetChecksDefinition]:
             description=f"Every partition of {of} stands for the run that its bars, the settings "
             "and the code of today give. Looks at all partitions.",
         )
-        def fresh(platform: Platform) -> dg.AssetCheckResult:
+        def fresh(platform: PlatformResource) -> dg.AssetCheckResult:
             try:
                 stale, every = _stale(platform, of)
             except TradingError as error:
@@ -50,7 +50,9 @@ def partition_checks() -> list[dg.AssetChecksDefinition]:
         name="metrics_are_of_their_runs",
         description="Each month's metrics are of the run of its matches, with its net PnL.",
     )
-    def metrics(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
+    def metrics(
+        context: dg.AssetCheckExecutionContext, platform: PlatformResource
+    ) -> dg.AssetCheckResult:
         try:
             differing, every = _other_metrics(platform, Keys(context.run.tags))
         except TradingError as error:

@@ -10,6 +10,7 @@ from pydantic import Field
 from streaming.contracts import PRICE_1M_HISTORY, QUARANTINE_HISTORY
 from streaming.errors import TradingError
 from trading_assets.analytics.demo_market import put_demo_market
+from trading_assets.analytics.forms import Checked, filled_in, form
 from trading_assets.analytics.inbox import Inbox, InboxReport
 from trading_assets.analytics.partitions import days
 from trading_assets.analytics.price_days import (
@@ -20,7 +21,7 @@ from trading_assets.analytics.price_days import (
     report_table,
 )
 from trading_assets.contract_metadata import OWNERS, schema_metadata
-from trading_assets.platform import Platform
+from trading_assets.platform import Platform, PlatformResource
 
 PRICES = dg.AssetKey(PRICE_1M_HISTORY.name)
 """The asset that everything starts from."""
@@ -32,7 +33,7 @@ POOL = "inbox"
 """What imports wait for, so that a run for each of many files does not lock out the others."""
 
 
-class PricesConfig(dg.Config):
+class PricesConfig(Checked):
     """What to import besides the files that are in the inbox."""
 
     demo_market: bool = Field(
@@ -45,7 +46,7 @@ class PricesConfig(dg.Config):
     )
 
 
-class ImportConfig(dg.Config):
+class ImportConfig(Checked):
     """Which files of the inbox to import."""
 
     files: list[str] = Field(
@@ -68,6 +69,7 @@ def prices_asset(platform: Platform) -> dg.AssetsDefinition:
         "says what the lake has of each day.",
         partitions_def=days(start),
         backfill_policy=dg.BackfillPolicy.single_run(),
+        config_schema=form(PricesConfig, platform),
         metadata=schema_metadata(PRICE_1M_HISTORY),
         group_name="prices",
         kinds={"parquet", "python"},
@@ -75,9 +77,8 @@ def prices_asset(platform: Platform) -> dg.AssetsDefinition:
         tags={"layer": "history"},
         pool=POOL,
     )
-    def price_1m_history(
-        context: dg.AssetExecutionContext, config: PricesConfig, platform: Platform
-    ) -> None:
+    def price_1m_history(context: dg.AssetExecutionContext, platform: PlatformResource) -> None:
+        config = filled_in(PricesConfig, context)
         keys = context.partition_keys
         with failures():
             demo = []
@@ -95,13 +96,16 @@ def prices_asset(platform: Platform) -> dg.AssetsDefinition:
     return price_1m_history
 
 
-def import_inbox_job() -> dg.JobDefinition:
+def import_inbox_job(platform: Platform) -> dg.JobDefinition:
     """Make the job that imports files of the inbox by name."""
 
-    @dg.op(description="Imports files of the inbox, and says which days they changed.", pool=POOL)
-    def import_files(
-        context: dg.OpExecutionContext, config: ImportConfig, platform: Platform
-    ) -> None:
+    @dg.op(
+        description="Imports files of the inbox, and says which days they changed.",
+        config_schema=form(ImportConfig, platform),
+        pool=POOL,
+    )
+    def import_files(context: dg.OpExecutionContext, platform: PlatformResource) -> None:
+        config = filled_in(ImportConfig, context)
         with failures():
             inbox = open_inbox(platform)
             reports = inbox.import_named(config.files)

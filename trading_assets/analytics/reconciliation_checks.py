@@ -20,7 +20,7 @@ from streaming.runtimes.runs import Run
 from trading_assets.analytics.backtests import BACKTESTS, PORTFOLIO
 from trading_assets.analytics.checks.rows import Keys, runs_of
 from trading_assets.analytics.partitions import month_bounds
-from trading_assets.platform import Platform
+from trading_assets.platform import Platform, PlatformResource
 
 if TYPE_CHECKING:
     from trading_assets.analytics.checks.reconciliations import Reconciliation
@@ -34,7 +34,9 @@ def reconciliation_checks() -> list[dg.AssetChecksDefinition]:
         name="pnl_of_matches_is_that_of_the_metrics",
         description="Net PnL by strategy, added up from the matches, is what the run states.",
     )
-    def pnl(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
+    def pnl(
+        context: dg.AssetCheckExecutionContext, platform: PlatformResource
+    ) -> dg.AssetCheckResult:
         from streaming.rules.units import to_money
         from trading_assets.analytics.checks.reconciliations import pnl_of_matches
 
@@ -57,7 +59,7 @@ def reconciliation_checks() -> list[dg.AssetChecksDefinition]:
             "matched and stays open. From the first month on."
         ),
     )
-    def books(platform: Platform) -> dg.AssetCheckResult:
+    def books(platform: PlatformResource) -> dg.AssetCheckResult:
         from trading_assets.analytics.checks.reconciliations import fees_in_and_out, quantities
 
         def reconcile() -> "list[Reconciliation]":
@@ -71,7 +73,7 @@ def reconciliation_checks() -> list[dg.AssetChecksDefinition]:
         name="open_symbols_within_the_limit",
         description="The account never holds more symbols than tradepicker.maxOpenPositions.",
     )
-    def places(platform: Platform) -> dg.AssetCheckResult:
+    def places(platform: PlatformResource) -> dg.AssetCheckResult:
         from trading_assets.analytics.checks.orderly import open_symbols
 
         gate = platform.settings.tradepicker
@@ -88,7 +90,9 @@ def reconciliation_checks() -> list[dg.AssetChecksDefinition]:
         name="no_signal_before_its_bar",
         description="Every signal stands on a bar, every order on a signal, every fill after it.",
     )
-    def signals(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
+    def signals(
+        context: dg.AssetCheckExecutionContext, platform: PlatformResource
+    ) -> dg.AssetCheckResult:
         from trading_assets.analytics.checks.orderly import signals_after_bars
 
         def reconcile() -> "list[Reconciliation]":

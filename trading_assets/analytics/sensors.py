@@ -9,7 +9,7 @@ from streaming.errors import TradingError
 from trading_assets.analytics.inbox_listing import Listing
 from trading_assets.analytics.inbox_reading import read_rules
 from trading_assets.analytics.prices import open_inbox
-from trading_assets.platform import Platform
+from trading_assets.platform import PlatformResource
 
 _SECONDS = 30
 _SHOWN = 10
@@ -36,7 +36,7 @@ def inbox_sensor(job: dg.JobDefinition) -> dg.SensorDefinition:
         "run fails with the reason.",
     )
     def sensor(
-        context: dg.SensorEvaluationContext, platform: Platform
+        context: dg.SensorEvaluationContext, platform: PlatformResource
     ) -> dg.SensorResult | dg.SkipReason:
         try:
             # A file must not be given to a run that can only fail.

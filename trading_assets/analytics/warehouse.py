@@ -1,23 +1,26 @@
 """The warehouse: a DuckDB file with views over the lake and the metrics, to query with SQL.
 
-Views look at the files when they are asked, so they never lag behind the lake. They are made
-anew whenever this asset is materialised; its writers share a pool of one, because a DuckDB
-file has one writer at a time.
+Views look at the files when they are asked, so they never lag behind the lake: files that were
+not there when a view was made are in it as soon as they are written. They are made anew whenever
+this asset is materialised; its writers share a pool of one, because a DuckDB file has one writer
+at a time.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import dagster as dg
+import pyarrow as pa
 
-from streaming.contracts import PRICE_1M_HISTORY, TRADE_MATCH_HISTORY, Table, arrow_schema
+from streaming.contracts import PRICE_1M_HISTORY, TRADE_MATCH_HISTORY, arrow_schema
 from streaming.errors import LakeError
 from streaming.lake.atomic import disk_errors
 from trading_assets.analytics.automation import ON_NEWS
 from trading_assets.analytics.backtests import BACKTESTS, PORTFOLIO
-from trading_assets.analytics.equity import LEADERBOARD, METRICS
+from trading_assets.analytics.equity import LEADERBOARD, METRICS, month_schema, report_schema
 from trading_assets.analytics.prices import failures
 from trading_assets.contract_metadata import OWNERS
-from trading_assets.platform import Folders, Platform
+from trading_assets.platform import Folders, PlatformResource
 
 WAREHOUSE = "warehouse"
 POOL = "warehouse"
@@ -42,7 +45,7 @@ def warehouse_asset() -> dg.AssetsDefinition:
         group_name=GROUP,
     )
     def warehouse(
-        context: dg.AssetExecutionContext, platform: Platform
+        context: dg.AssetExecutionContext, platform: PlatformResource
     ) -> dg.MaterializeResult[None]:
         folders = platform.folders
         with failures():
@@ -107,9 +110,9 @@ def _make_views(folders: Folders) -> dict[str, int]:
 def views(folders: Folders) -> dict[str, str]:
     """Give the statement that makes each view.
 
-    A table whose files are not there yet is an empty view with its columns. Of the runs in
-    the lake, `backtest_trade_matches` and `portfolio_trade_matches` show those that a partition
-    stands for; `all_runs_trade_matches` shows every one.
+    A table is empty, with its columns, for as long as it has no files. Of the runs in the lake,
+    `backtest_trade_matches` and `portfolio_trade_matches` show those that a partition stands
+    for; `all_runs_trade_matches` shows every one.
     """
     # Names of runs are hexadecimal; what is being written, or was left by a kill, is hidden, and
     # DuckDB's star takes that too.
@@ -122,52 +125,51 @@ def views(folders: Folders) -> dict[str, str]:
         / "strategy=*.parquet"
     )
     days = folders.lake / PRICE_1M_HISTORY.name / "day=*" / "*.parquet"
+    matches = arrow_schema(TRADE_MATCH_HISTORY)
+    months = folders.metrics / METRICS / "month=*" / "*.parquet"
+    board = folders.metrics / f"{LEADERBOARD}.parquet"
     selected = {
-        PRICE_1M_HISTORY.name: _select(PRICE_1M_HISTORY, days),
-        "all_runs_trade_matches": _select(TRADE_MATCH_HISTORY, runs),
+        PRICE_1M_HISTORY.name: _select(arrow_schema(PRICE_1M_HISTORY), days),
+        "all_runs_trade_matches": _select(matches, runs),
+        METRICS: _select(month_schema(), months),
+        LEADERBOARD: _select(report_schema(), board),
     }
     for name in (BACKTESTS, PORTFOLIO):
-        records = folders.partitions / name / "*.json"
-        selected[name] = _select(TRADE_MATCH_HISTORY, runs, only=records)
-    for name, pattern in (
-        (METRICS, folders.metrics / METRICS / "month=*" / "*.parquet"),
-        (LEADERBOARD, folders.metrics / f"{LEADERBOARD}.parquet"),
-    ):
-        if _any(pattern):
-            selected[name] = f"SELECT * FROM read_parquet({_text(pattern)}, union_by_name = true)"  # noqa: S608
+        records = _read("json", folders.partitions / name / "*.json", {"run_id": "VARCHAR"})
+        only = f' SEMI JOIN ({records}) ON "runId" = run_id'
+        selected[name] = _select(matches, runs) + only
     return {name: f'CREATE OR REPLACE VIEW "{name}" AS {query}' for name, query in selected.items()}
 
 
-def _select(table: Table, pattern: Path, only: Path | None = None) -> str:
-    """Select a table's columns from its files, of the runs alone that records name."""
-    if not _any(pattern) or (only is not None and not _any(only)):
-        cells = [
-            f'CAST(NULL AS {_duck_type(str(field.type))}) AS "{field.name}"'
-            for field in arrow_schema(table)
-        ]
-        return f"SELECT {', '.join(cells)} WHERE false"
-    names = ", ".join(f'"{column.name}"' for column in table.columns)
-    query = f"SELECT {names} FROM read_parquet({_text(pattern)}, hive_partitioning = false)"  # noqa: S608
-    if only is not None:
-        query += (
-            f" SEMI JOIN read_json({_text(only)}, columns = {{run_id: 'VARCHAR'}}) "
-            'ON "runId" = run_id'
-        )
-    return query
+def _select(schema: pa.Schema, pattern: Path) -> str:
+    """Select columns from a table's files; without any, no rows of these columns."""
+    return _read("parquet", pattern, {field.name: _duck_type(field.type) for field in schema})
 
 
-def _duck_type(arrow: str) -> str:
-    """Give DuckDB's type for what the Arrow schemas of the contracts hold."""
-    plain = {"string": "VARCHAR", "double": "DOUBLE", "bool": "BOOLEAN", "int64": "BIGINT"}
-    if arrow.startswith("timestamp"):
+def _read(kind: str, pattern: Path, columns: Mapping[str, str]) -> str:
+    # Without files DuckDB gives a table of another column: the first half keeps those meant.
+    cells = ", ".join(f'CAST(NULL AS {of}) AS "{name}"' for name, of in columns.items())
+    shown = ", ".join(f'CAST("{name}" AS {of}) AS "{name}"' for name, of in columns.items())
+    more = "hive_partitioning = false"
+    if kind == "json":
+        more = f"columns = {{{', '.join(f'{name}: {_text(of)}' for name, of in columns.items())}}}"
+    return (
+        f"SELECT {shown} FROM (SELECT {cells} WHERE false UNION ALL BY NAME "  # noqa: S608
+        f"SELECT * FROM read_{kind}({_text(pattern)}, allow_empty = true, {more}))"
+    )
+
+
+def _duck_type(arrow: pa.DataType) -> str:
+    """Give DuckDB's type for what the Arrow schemas hold."""
+    if pa.types.is_list(arrow):
+        return f"{_duck_type(arrow.value_type)}[]"
+    if pa.types.is_timestamp(arrow):
         return "TIMESTAMPTZ"
-    return plain.get(arrow, "DECIMAL(18, 8)")
+    if pa.types.is_decimal(arrow):
+        return f"DECIMAL({arrow.precision}, {arrow.scale})"
+    plain = {"string": "VARCHAR", "double": "DOUBLE", "bool": "BOOLEAN", "int64": "BIGINT"}
+    return plain[str(arrow)]
 
 
-def _any(pattern: Path) -> bool:
-    root = Path(pattern.anchor)
-    return any(True for _ in root.glob(str(pattern.relative_to(root))))
-
-
-def _text(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"
+def _text(value: object) -> str:
+    return "'" + str(value).replace("'", "''") + "'"

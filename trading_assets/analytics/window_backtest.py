@@ -14,21 +14,24 @@ from streaming.runtimes.runs import Run
 from trading_assets.analytics.backtests import BACKTESTS, PORTFOLIO
 from trading_assets.analytics.config import Account, WindowConfig
 from trading_assets.analytics.equity_facts import board, drawing
+from trading_assets.analytics.forms import filled_in, form
 from trading_assets.analytics.previews import match_preview
-from trading_assets.platform import Platform
+from trading_assets.platform import Platform, PlatformResource
 
 _SAY_EVERY = 5.0
 
 
-def backtest_window_job() -> dg.JobDefinition:
+def backtest_window_job(platform: Platform) -> dg.JobDefinition:
     """Make the job."""
 
-    @dg.op(description="Backtests a window of the lake's bars, and draws what came of it.")
-    def backtest(
-        context: dg.OpExecutionContext, config: WindowConfig, platform: Platform
-    ) -> dg.Output[str]:
+    @dg.op(
+        description="Backtests a window of the lake's bars, and draws what came of it.",
+        config_schema=form(WindowConfig, platform),
+    )
+    def backtest(context: dg.OpExecutionContext, platform: PlatformResource) -> dg.Output[str]:
         from streaming.runtimes.backtest import run_backtest
 
+        config = filled_in(WindowConfig, context)
         try:
             request = config.request(platform)
             run = run_backtest(platform.lake(), request, _log_progress(context))

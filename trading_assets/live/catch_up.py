@@ -14,7 +14,7 @@ from dagster._core.errors import DagsterExecutionInterruptedError
 from trading_assets.lineage import ENGINE_TABLES, table_spec
 from trading_assets.live.engine import run_engine, store_of
 from trading_assets.live.reporting import read_facts, table_metadata
-from trading_assets.platform import Platform
+from trading_assets.platform import PlatformResource
 
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import (
@@ -35,7 +35,7 @@ def live_tables() -> dg.AssetsDefinition:
         can_subset=False,
     )
     def tables(
-        context: dg.AssetExecutionContext, platform: Platform
+        context: dg.AssetExecutionContext, platform: PlatformResource
     ) -> Iterator[dg.MaterializeResult[None]]:
         if run_engine(context, platform, until_end=True):
             raise DagsterExecutionInterruptedError(

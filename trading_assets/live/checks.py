@@ -9,7 +9,7 @@ from streaming.contracts import Table
 from streaming.errors import StoreError
 from trading_assets.lineage import ENGINE_TABLES, SHARED_TABLES
 from trading_assets.live.engine import store_of
-from trading_assets.platform import Platform
+from trading_assets.platform import Platform, PlatformResource
 
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import (
@@ -61,7 +61,7 @@ def _check(table: Table, name: str) -> dg.AssetChecksDefinition:
         description=f"Rows of {table.name} in the store keep its contract: columns, types, "
         f"ranges, keys. Of a history table the newest {MOST_ROWS:,}.",
     )
-    def contract(platform: Platform) -> dg.AssetCheckResult:
+    def contract(platform: PlatformResource) -> dg.AssetCheckResult:
         # Great Expectations takes seconds to import: only where a check runs.
         from trading_assets.analytics.checks.contracts import check_rows
         from trading_assets.analytics.checks.results import as_check_result

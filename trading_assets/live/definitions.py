@@ -9,7 +9,7 @@ from trading_assets.live.engine import engine_job
 from trading_assets.live.history import history_asset, history_schedule
 from trading_assets.live.keeper import keeper_sensor
 from trading_assets.live.sensors import catch_up_sensor
-from trading_assets.platform import Platform
+from trading_assets.platform import Platform, platform_resource
 
 
 def definitions(platform: Platform) -> dg.Definitions:
@@ -28,7 +28,7 @@ def definitions(platform: Platform) -> dg.Definitions:
         jobs=[engine, catch_up_job(), checking],
         schedules=[history_schedule(), live_checks_schedule(checking)],
         sensors=[keeper_sensor(engine), catch_up_sensor()],
-        resources={"platform": platform},
+        resources={"platform": platform_resource(platform)},
         executor=dg.in_process_executor,
     )
 

@@ -14,7 +14,7 @@ from streaming.contracts import TABLES
 from streaming.errors import TradingError
 from trading_assets.lineage import ENGINE_TABLES, SHARED_TABLES
 from trading_assets.live.reporting import Reporter
-from trading_assets.platform import Platform
+from trading_assets.platform import Platform, PlatformResource
 from trading_assets.workers import AT_ONCE_TAG
 
 ENGINE_JOB = "live_engine_job"
@@ -49,7 +49,7 @@ def engine_job() -> dg.JobDefinition:
         description="Ticks as data arrives, each tick one commit, until it is stopped or "
         "live.runHours have passed.",
     )
-    def live_engine(context: dg.OpExecutionContext, platform: Platform) -> None:
+    def live_engine(context: dg.OpExecutionContext, platform: PlatformResource) -> None:
         hours = platform.settings.live.run_hours
         end = time.monotonic() + hours * 3600
         stopped = run_engine(

@@ -9,7 +9,7 @@ from streaming.errors import StoreError
 from trading_assets.contract_metadata import OWNERS
 from trading_assets.lineage import ENGINE_TABLES, GROUP
 from trading_assets.live.engine import failures, store_of
-from trading_assets.platform import Platform
+from trading_assets.platform import Platform, PlatformResource
 
 if TYPE_CHECKING:
     from streaming.runtimes.live.history import Moved
@@ -34,7 +34,7 @@ def history_asset(platform: Platform) -> dg.AssetsDefinition:
         tags={"layer": "history"},
     )
     def history_to_lake(
-        context: dg.AssetExecutionContext, platform: Platform
+        context: dg.AssetExecutionContext, platform: PlatformResource
     ) -> dg.MaterializeResult[None]:
         from streaming.runtimes.live.history import move_history
 

@@ -16,7 +16,7 @@ import dagster as dg
 
 from streaming.errors import StoreError
 from trading_assets.live.engine import ENGINE_JOB, holder_of, store_of
-from trading_assets.platform import Platform
+from trading_assets.platform import PlatformResource
 from trading_assets.workers import lost
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def keeper_sensor(job: dg.JobDefinition) -> dg.SensorDefinition:
         "run that a person has canceled stays stopped: launch live_engine_job to go on.",
     )
     def keeper(
-        context: dg.SensorEvaluationContext, platform: Platform
+        context: dg.SensorEvaluationContext, platform: PlatformResource
     ) -> dg.RunRequest | dg.SkipReason:
         try:
             lease = read_lease(store_of(platform))

@@ -9,7 +9,7 @@ from streaming.errors import StoreError
 from trading_assets.live.catch_up import CATCH_UP
 from trading_assets.live.engine import store_of
 from trading_assets.live.keeper import holds, read_lease
-from trading_assets.platform import Platform
+from trading_assets.platform import Platform, PlatformResource
 
 _SECONDS = 30
 
@@ -27,7 +27,7 @@ def catch_up_sensor() -> dg.SensorDefinition:
         "engine. While an engine runs it starts nothing.",
     )
     def sensor(
-        context: dg.SensorEvaluationContext, platform: Platform
+        context: dg.SensorEvaluationContext, platform: PlatformResource
     ) -> dg.RunRequest | dg.SkipReason:
         try:
             lease = read_lease(store_of(platform))

@@ -1,9 +1,11 @@
 """What a run reads: which symbols, which stretch of time, and the digest of those bars."""
 
+from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import NamedTuple
 
 from streaming.errors import RunError
+from streaming.instruments import Instruments
 from streaming.lake import DayInfo, Lake
 from streaming.rules.bars import DAY_US, MINUTE_US
 from streaming.runtimes.backtest.definition import BacktestRequest, bars_digest, time_text
@@ -36,21 +38,35 @@ def symbols_of(lake: Lake, request: BacktestRequest, days: list[DayInfo]) -> lis
     before_end = {
         name for info in days if end is None or info.first_ts <= end for name in info.symbols
     }
-    if not known:
-        raise RunError(f"{lake.root}: has no prices. Import some with `trading import`.")
     wanted = (
         sorted(before_end or known) if request.symbols is None else sorted(set(request.symbols))
     )
+    check_symbols(lake, days, wanted, request.instruments)
+    return wanted
+
+
+def check_symbols(
+    lake: Lake, days: Iterable[DayInfo], wanted: Iterable[str], instruments: Instruments
+) -> None:
+    """Refuse symbols that cannot take part.
+
+    Raises
+    ------
+    RunError
+        If the lake or the instruments file lacks one, or there are no prices at all.
+    """
+    known = {name for info in days for name in info.symbols}
+    if not known:
+        raise RunError(f"{lake.root}: has no prices. Import some with `trading import`.")
     for name in wanted:
         if name not in known:
             near = get_close_matches(name, known, 3)
             hint = f" Near: {', '.join(near)}." if near else ""
             raise RunError(f"{lake.root}: has no prices of symbol {name!r}.{hint}")
-        if name not in request.instruments:
+        if name not in instruments:
             raise RunError(
                 f"Symbol {name!r} is not in the instruments file. Add it, or leave it out."
             )
-    return wanted
 
 
 def window_of(
