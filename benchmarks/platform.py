@@ -21,6 +21,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.chromium import chromium
 from streaming.cli.output import print_table
 
 if TYPE_CHECKING:
@@ -31,15 +32,6 @@ SYMBOLS = 12
 STRATEGIES = 20
 ROUNDS = 3
 PAGE_ROUNDS = 5
-CHROMIUM = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 _ROOT = Path(__file__).parents[1]
 
 
@@ -171,25 +163,17 @@ def works() -> Iterator[list[str]]:
 
 def pages() -> Iterator[list[str]]:
     """Give the lines of the lineage page, from the click until every asset's box is drawn."""
-    if shutil.which("chromium") is None:
-        raise SystemExit("error: Chromium is not on PATH: make test-tools installs it.")
-    from playwright.sync_api import sync_playwright
-
     from trading_assets.analytics.definitions import defs
 
     count = len(defs.resolve_asset_graph().get_all_asset_keys())
     with (
         tempfile.TemporaryDirectory(prefix="bench-pages-") as folder,
         serving(folder) as url,
-        sync_playwright() as playwright,
+        chromium() as browser,
     ):
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=list(CHROMIUM)
-        )
         page = browser.new_page(viewport={"width": 1500, "height": 1000})
         page.set_default_timeout(120_000)
         took = [lineage_seconds(page, url, count) for _ in range(1 + PAGE_ROUNDS)]
-        browser.close()
     for name, seconds in (("warm", statistics.median(took[1:])), ("the first", took[0])):
         yield [
             f"lineage page with all {count} assets after the click, {name}, wall s",

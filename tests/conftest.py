@@ -1,6 +1,9 @@
 """What tests of every kind share."""
 
+import shutil
 import signal
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +26,26 @@ def real_bars_folder() -> Path:
     if not folder.is_dir():
         pytest.skip(f"NO REAL BARS: {folder} is not there, so nothing is tested on real data")
     return folder
+
+
+@pytest.fixture
+def small_disk(tmp_path_factory) -> Iterator[Callable[..., Path]]:
+    """Mount disks of a size, such as "2m"; they are gone after the test."""
+    mounted = []
+
+    def mount(size: str, folder: Path | None = None) -> Path:
+        """Give a new disk: in its own folder, or in one that is there and empty."""
+        folder = folder or tmp_path_factory.mktemp("disk")
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+        if shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:
+            pytest.skip("NO FULL DISK: mounting a tmpfs takes root, which these tests do not have")
+        mounted.append(folder)
+        return folder
+
+    yield mount
+    for folder in mounted:
+        # Lazily: what a test has left open must not keep the others from being unmounted.
+        subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 _MANY = 200

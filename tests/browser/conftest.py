@@ -8,7 +8,8 @@ import pytest
 from assets.ui_server import ROOT, UiServer
 from runtimes.markets import lake_of, month_market
 
-from browser.pages import Pages, browser
+from benchmarks.chromium import chromium as headless
+from browser.pages import Pages
 
 FIRST, LAST = "2024-01-22", "2024-03-05"
 """The days of the market."""
@@ -40,7 +41,7 @@ def server(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def chromium():
-    with browser() as opened:
+    with headless() as opened:
         yield opened
 
 

@@ -1,35 +1,13 @@
-"""Dagster's pages as a person uses them, and a browser to see them in."""
+"""Dagster's pages as a person uses them."""
 
 import os
 import re
-import shutil
-from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 SECONDS = int(os.environ.get("BROWSER_SECONDS", "60"))
 expect.set_options(timeout=1000 * SECONDS)
-
-
-@contextmanager
-def browser():
-    """Debian's Chromium, headless, with a profile of its own."""
-    program = shutil.which("chromium")
-    assert program, "Chromium is not on PATH: make test-tools installs it."
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
-        yield opened
-        opened.close()
 
 
 class Pages:
@@ -122,7 +100,13 @@ class Pages:
         return self.page.locator("body")
 
     def launchpad(self, asset, partition, config):
-        """Launch a partition with a run configuration; the page is then that of the run."""
+        """Ask for a launch of a partition with a run configuration, in place of what is shown.
+
+        Returns
+        -------
+        str
+            What the form showed before it was filled in.
+        """
         self.open(f"/assets/{asset}")
         main = self.page.get_by_role("button", name=re.compile("Materialize")).first
         main.locator("xpath=following::button[1]").click()
@@ -130,9 +114,10 @@ class Pages:
         dialog = self.page.get_by_role("dialog").last
         editor = dialog.locator(".CodeMirror").first
         editor.wait_for()
+        shown = editor.evaluate("element => element.CodeMirror.getValue()")
         editor.evaluate("(element, text) => element.CodeMirror.setValue(text)", config)
         dialog.get_by_placeholder("Partition").fill(partition)
         self.page.keyboard.press("Enter")
         self.picture("launchpad")
         dialog.get_by_role("button", name=re.compile("Materialize$")).click()
-        self.page.wait_for_url(re.compile(r"/runs/[0-9a-f-]{36}"))
+        return shown

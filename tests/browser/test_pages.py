@@ -130,16 +130,23 @@ def instance_run_id(server, number):
         return run_of(instance, number).run_id
 
 
-def test_a_configuration_out_of_its_limits_is_named(server, launched, pages):
+def test_a_configuration_out_of_its_limits_is_named_and_launches_nothing(server, launched, pages):
     config = f"ops:\n  {BACKTESTS}:\n    config:\n      fee_bps: -1\n"
-    before = sorted((server.data / "lake" / "runs").iterdir())
-    pages.launchpad(BACKTESTS, KEY, config)
-    expect(pages.page.get_by_text("Failure", exact=True).first).to_be_visible()
-    shown = pages.page.locator("body")
-    expect(shown).to_contain_text("fee_bps")
-    expect(shown).to_contain_text("Input should be greater than or equal to 0")
-    pages.picture("refused-configuration")
-    assert sorted((server.data / "lake" / "runs").iterdir()) == before
+    with instance_of(server) as instance:
+        before = instance.get_runs_count()
+        shown = pages.launchpad(BACKTESTS, KEY, config)
+        # What the form offers is the quant's: nothing of where the platform lies.
+        assert "threads" in shown and "platform" not in shown and "folder" not in shown
+        page = pages.page.locator("body")
+        expect(page).to_contain_text(
+            "Nothing was launched. Run configuration: fee_bps = -1.0: must be at least 0.0."
+        )
+        pages.picture("refused-configuration")
+        assert instance.get_runs_count() == before
+    # The server answers so to what it refuses.
+    assert len(pages.errors) == 2 and all("500" in one for one in pages.errors)
+    pages.errors.clear()
+    expect(pages.checks(BACKTESTS, "contract").get_by_text("Passed", exact=True)).to_be_visible()
 
 
 def test_a_damaged_file_fails_the_check_and_is_named(server, launched, pages):

@@ -1,10 +1,8 @@
 """A damaged file is an error that names it, never wrong bars; a full disk changes nothing."""
 
 import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -105,32 +103,26 @@ def test_a_file_replaced_while_it_is_read_is_an_error_not_a_mixture(small):
 
 
 @pytest.fixture
-def small_disk(tmp_path) -> Iterator[Path]:
-    """A disk of one MiB, or the reason why there can be none."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    if shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:
-        pytest.skip("NO FULL DISK: mounting a tmpfs takes root, which these tests do not have")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+def disk(small_disk) -> Path:
+    """A disk of one MiB."""
+    return small_disk("1m")
 
 
-def test_a_full_disk_leaves_every_day_whole_or_as_it_was(small_disk):
-    lake = Lake(small_disk)
+def test_a_full_disk_leaves_every_day_whole_or_as_it_was(disk):
+    lake = Lake(disk)
     first = random_market(1, 2, 1440)
     lake.write_prices(rows_of(first))
-    before = files_of(small_disk)
+    before = files_of(disk)
     more = rows_of(random_market(2, 30, 4 * 1440))
     with pytest.raises(LakeError, match=r"the disk is full.*free some space"):
         lake.write_prices(more)
-    after = files_of(small_disk)
+    after = files_of(disk)
     for name, content in before.items():
         assert name in after
         if after[name] != content:
             # Written whole before the disk was full: then it holds the new rows too.
             assert len(after[name]) > len(content)
-    got = Lake(small_disk).bars()
+    got = Lake(disk).bars()
     for name, bars in first.items():
         at = np.searchsorted(got[name].ts, bars.ts)
         np.testing.assert_array_equal(got[name].ts[at], bars.ts)
@@ -138,10 +130,10 @@ def test_a_full_disk_leaves_every_day_whole_or_as_it_was(small_disk):
     assert not [name for name in after if "partial" in name]
 
 
-def test_after_a_full_disk_the_same_call_writes_the_rest(small_disk, tmp_path):
+def test_after_a_full_disk_the_same_call_writes_the_rest(disk, tmp_path):
     rows = rows_of(random_market(2, 6, 2 * 1440))
-    filler = small_disk / "filler"
-    lake = Lake(small_disk)
+    filler = disk / "filler"
+    lake = Lake(disk)
     with filler.open("wb") as file:
         file.write(b"\1" * 960_000)
     with pytest.raises(LakeError, match="the disk is full"):
@@ -150,7 +142,7 @@ def test_after_a_full_disk_the_same_call_writes_the_rest(small_disk, tmp_path):
     report = lake.write_prices(rows)
     assert report.written + report.duplicates == len(rows)
     Lake(tmp_path / "clean").write_prices(rows)
-    assert files_of(small_disk) == files_of(tmp_path / "clean")
+    assert files_of(disk) == files_of(tmp_path / "clean")
 
 
 def test_a_limit_on_file_sizes_is_told_like_a_full_disk(tmp_path):

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -228,15 +227,11 @@ def test_prices_that_change_under_a_run_stop_it(market, lake):
 
 class TestFullDisk:
     @pytest.fixture
-    def small_runs(self, lake) -> Iterator[Path]:
-        """A lake whose runs lie on a disk of 256 KiB, or the reason why there can be none."""
+    def small_runs(self, lake, small_disk) -> Path:
+        """The runs of a lake, on a disk of 256 KiB."""
         folder = lake.root / "runs"
         folder.mkdir()
-        command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
-        if shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:
-            pytest.skip("NO FULL DISK: mounting a tmpfs takes root, which these tests do not have")
-        yield folder
-        subprocess.run(["umount", str(folder)], check=True)
+        return small_disk("256k", folder)
 
     def test_it_is_told_and_leaves_nothing(self, lake, small_runs):
         with pytest.raises(LakeError, match=r"the disk is full\. Nothing of it was changed"):
