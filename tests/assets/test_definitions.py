@@ -36,6 +36,7 @@ def test_checks_jobs_schedules_and_sensors_are_these():
     graph = defs.resolve_asset_graph()
     assert {(key.asset_key.path[-1], key.name) for key in graph.asset_check_keys} == {
         ("price_1m_history", "contract"),
+        ("price_1m_history", "nothing_imported_is_lost"),
         ("indicator_history", "contract"),
         ("quarantine_history", "contract"),
         ("backtest_trade_matches", "contract"),
@@ -62,8 +63,12 @@ def test_checks_jobs_schedules_and_sensors_are_these():
         "daily_prices_schedule",
         "daily_backtests_schedule",
     }
-    assert {one.name for one in defs.sensors} == {"inbox_sensor", "current_month_sensor"}
-    assert {"import_inbox", "backtest_window"} <= {one.name for one in defs.jobs}
+    assert {one.name for one in defs.sensors} == {
+        "inbox_sensor",
+        "current_month_sensor",
+        "changed_months_sensor",
+    }
+    assert {"import_inbox", "take_out_prices", "backtest_window"} <= {one.name for one in defs.jobs}
 
 
 def test_partitions_are_by_day_by_month_and_by_month_and_strategy():

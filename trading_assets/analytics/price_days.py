@@ -8,8 +8,9 @@ from typing import Any
 import dagster as dg
 import pyarrow.parquet as pq
 
+from streaming.contracts import PRICE_1M_HISTORY
 from streaming.lake import DayInfo, Lake
-from trading_assets.analytics.inbox import InboxReport
+from trading_assets.analytics.inbox_reports import InboxReport
 
 _PREVIEW_ROWS = 5
 # Events are kept for good, one for each day: what stands in them has an end.
@@ -20,7 +21,9 @@ _SHOWN = ["symbol", "ts", "open", "high", "low", "price", "volume", "source"]
 def day_metadata(
     lake: Lake, keys: Iterable[str], *, preview: bool = True
 ) -> dict[str, dict[str, Any]]:
-    """Give for each day what the lake has of it.
+    """Give for each day what the lake has of it, and how many rows of it are in quarantine.
+
+    Rows whose time cannot be told are of no day.
 
     Parameters
     ----------
@@ -37,15 +40,20 @@ def day_metadata(
         If a file of the lake is damaged.
     """
     held = {info.day.isoformat(): info for info in lake.days()}
-    return {key: _metadata(lake, key, held.get(key), preview) for key in keys}
+    refused = lake.quarantined_by_day(PRICE_1M_HISTORY.name)
+    return {
+        key: {
+            **_metadata(lake, key, held.get(key), preview),
+            "quarantined rows": refused.get(dt.date.fromisoformat(key), 0),
+        }
+        for key in keys
+    }
 
 
 def import_metadata(reports: Sequence[InboxReport], key: str) -> dict[str, Any]:
-    """Give what this run imported, on a day's page: its figures, and the files of that day."""
+    """Give what this run imported, on a day's page: the files that changed that day."""
     day = dt.date.fromisoformat(key)
-    metadata: dict[str, Any] = {
-        "quarantined rows": sum(report.quarantined for report in reports),
-    }
+    metadata: dict[str, Any] = {}
     changing = [report for report in reports if day in report.days]
     if changing:
         metadata["files"] = report_table(changing)
@@ -73,7 +81,7 @@ def listed(names: Sequence[str]) -> str:
 
 def report_table(reports: Sequence[InboxReport]) -> dg.TableMetadataValue:
     """Give what became of the inbox's files, a row for each of the first few."""
-    figures = ("read", "written", "duplicate", "quarantined")
+    figures = ("read", "written", "duplicate", "quarantined", "replaced", "taken_out")
     return dg.MetadataValue.table(
         records=[
             dg.TableRecord(

@@ -1,0 +1,102 @@
+"""What the lake is to have of each day of prices: written down when files are imported.
+
+`imported/days/2024-03.json` holds, by day and symbol, how many bars there were. The lake may
+have more (`trading import` writes to it, too); where it has fewer, a file was lost, and a check
+says so. Whoever writes this holds the inbox's lock.
+"""
+
+import datetime as dt
+import json
+from collections.abc import Collection, Iterable
+from itertools import groupby
+from pathlib import Path
+
+from streaming.errors import LakeError
+from streaming.lake import DayInfo, Lake, atomic_file
+from streaming.lake.atomic import read_errors
+
+Counts = dict[str, int]
+"""Bars by symbol."""
+
+Lost = dict[dt.date, dict[str, tuple[int, int]]]
+"""By day and symbol, how many bars there are and how many there were."""
+
+
+def note_days(
+    folder: Path, lake: Lake, days: Iterable[dt.date], fewer: Collection[dt.date] = ()
+) -> None:
+    """Write down what the lake has of days that were just written to.
+
+    Parameters
+    ----------
+    folder
+        `Folders.imported_days`.
+    lake
+        The lake.
+    days
+        The days. What was lost of them before stays lost: no number goes down.
+    fewer
+        Those of which bars were taken out on purpose: they count as they are.
+    """
+    held = {info.day: _counts(info) for info in lake.days()}
+    for month, group in groupby(sorted({*days, *fewer}), key=_month):
+        path = folder / f"{month}.json"
+        noted = _read(path)
+        before = json.dumps(noted)
+        for day in group:
+            now, then = held.get(day, {}), {} if day in fewer else noted.get(day.isoformat(), {})
+            counts = {name: max(now.get(name, 0), then.get(name, 0)) for name in {*now, *then}}
+            noted[day.isoformat()] = dict(sorted(counts.items()))
+            if not counts:
+                del noted[day.isoformat()]
+        if json.dumps(noted) != before:
+            with atomic_file(path) as partial:
+                partial.write_text(json.dumps(noted), encoding="utf-8")
+
+
+def lost_bars(folder: Path, lake: Lake) -> Lost:
+    """Give by day and symbol how many bars there are and were, where they are fewer.
+
+    Raises
+    ------
+    LakeError
+        If what was written down, or a file of the lake, is damaged.
+    """
+    held = {info.day: _counts(info) for info in lake.days()}
+    lost: Lost = {}
+    for path in sorted(folder.glob("[0-9]*.json")):
+        for key, then in sorted(_read(path).items()):
+            day = dt.date.fromisoformat(key)
+            now = held.get(day, {})
+            missing = {
+                name: (now.get(name, 0), count)
+                for name, count in then.items()
+                if now.get(name, 0) < count
+            }
+            if missing:
+                lost[day] = missing
+    return lost
+
+
+def _month(day: dt.date) -> str:
+    return f"{day:%Y-%m}"
+
+
+def _counts(info: DayInfo) -> Counts:
+    return {name: rows for name, (rows, _) in info.symbols.items()}
+
+
+def _read(path: Path) -> dict[str, Counts]:
+    try:
+        with read_errors(path):
+            if not path.exists():
+                return {}
+            noted: dict[str, Counts] = json.loads(path.read_text(encoding="utf-8"))
+        if not all(isinstance(counts, dict) for counts in noted.values()):
+            raise ValueError("it holds no counts by day")
+    except (ValueError, AttributeError) as error:
+        raise LakeError(
+            f"{path}: is damaged ({error}). Delete it: bars that the lake loses in that month are "
+            "then not noticed before its files are imported again."
+        ) from error
+    return noted
