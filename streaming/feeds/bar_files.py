@@ -120,7 +120,7 @@ class _Reader:
         if self._symbol is None and self._columns.symbol is None:
             raise ReadingError(
                 f"{self._where}: has no symbol column. Say which symbol it is with ",
-                Setting("symbol"),
+                Setting("symbol", "NAME"),
                 ", or which column holds it with ",
                 Setting("columns", "symbol=NAME"),
                 ".",
@@ -184,7 +184,7 @@ class _Reader:
                 f"{self._where}: column {names.symbol!r}, of type "
                 f"{rows.column(names.symbol).type}, holds bytes that are not UTF-8. Say which "
                 "symbol it is with ",
-                Setting("symbol"),
+                Setting("symbol", "NAME"),
                 " and ",
                 Setting("columns", "symbol="),
                 ", or write the column as text.",
@@ -230,7 +230,7 @@ class _Reader:
             raise ReadingError(
                 f"{self._where}: its name does not begin with a symbol, as in "
                 "BTCUSDT-1m-2024-01.csv. Say which symbol it is with ",
-                Setting("symbol"),
+                Setting("symbol", "NAME"),
                 ".",
             )
         return named[1]

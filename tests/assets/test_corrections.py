@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 
 from streaming.errors import LakeError
-from trading_assets.analytics.taking_out import take_out
+from trading_assets.analytics.inbox_days import take_out
 
 from .inbox_files import Place, bars, contents
 

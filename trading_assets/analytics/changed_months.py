@@ -19,8 +19,9 @@ from streaming.jobs.strategies import STRATEGIES
 from streaming.lake import DayInfo
 from trading_assets.analytics.backtests import BACKTESTS, PORTFOLIO
 from trading_assets.analytics.equity import METRICS
-from trading_assets.analytics.months import ALL, stale_records
+from trading_assets.analytics.months import ALL
 from trading_assets.analytics.records import Record, Records
+from trading_assets.analytics.staleness import stale_records
 from trading_assets.platform import Platform
 
 _FIRST = "dagster/asset_partition_range_start"

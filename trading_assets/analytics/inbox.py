@@ -24,14 +24,12 @@ from streaming.feeds.reading import Reading
 from streaming.lake import Lake
 from trading_assets.analytics.inbox_days import Lost, lost_bars, note_days
 from trading_assets.analytics.inbox_files import FreshFile, digest_of, receipt, stamp_of
-from trading_assets.analytics.inbox_ledger import Entry, Ledger, Seen, Stamp, alone
+from trading_assets.analytics.inbox_ledger import WAIT_SECONDS, Entry, Ledger, Seen, Stamp, alone
 from trading_assets.analytics.inbox_listing import SETTLE_SECONDS, Listing, list_inbox, why_not
 from trading_assets.analytics.inbox_reading import FILE, ReadingRules, read_rules
 from trading_assets.analytics.inbox_reports import InboxReport, held, imported, replacing
 from trading_assets.analytics.refusing import reason_file, refuse
 from trading_assets.platform import Folders
-
-_WAIT_SECONDS = 3600.0
 
 
 class Inbox:
@@ -58,7 +56,7 @@ class Inbox:
         *,
         symbols: Collection[str] | None = None,
         settle_seconds: float = SETTLE_SECONDS,
-        wait_seconds: float = _WAIT_SECONDS,
+        wait_seconds: float = WAIT_SECONDS,
     ) -> None:
         self._folders = folders
         self._lake = lake

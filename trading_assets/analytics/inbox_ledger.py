@@ -22,6 +22,9 @@ from streaming.lake.atomic import disk_errors, read_errors
 from trading_assets.platform import Folders
 
 _VERSION = 2
+WAIT_SECONDS = 3600.0
+"""How long to wait for another process that works on the inbox."""
+
 _DAY = dt.timedelta(days=1)
 
 

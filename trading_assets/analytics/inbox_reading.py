@@ -15,6 +15,7 @@ named by a pattern of file names, and the first one that fits a file's name goes
 Where the file says nothing of the source, names like BTCUSDT-1m-2024-01.zip mean Binance
 klines, as they do for those who download them. Klines take no key but symbol from the top:
 what is said there of columns, labels and zones is meant for the other files.
+`last_line = "whole"` is for files that end without a line end and are whole all the same.
 """
 
 import re

@@ -16,12 +16,9 @@ from streaming.errors import TradingError
 from streaming.instruments import Instruments
 from streaming.jobs.strategies import make, select
 from streaming.lake import Lake
-from streaming.lake.shared import SharedLake
 from streaming.runtimes.runs import Run
 from streaming.settings import Settings
 from trading_assets.analytics.partitions import month_bounds
-from trading_assets.analytics.records import Record
-from trading_assets.platform import Platform
 
 if TYPE_CHECKING:
     from streaming.runtimes.backtest import BacktestRequest
@@ -141,15 +138,6 @@ def run_of_today(lake: Lake, plan: Plan, month: str, strategy: str) -> str | Non
 
     request = request_of(plan, month, strategy)
     return planned_run(lake, request) if _has_prices(lake, request) else None
-
-
-def stale_records(platform: Platform, records: Iterable[Record]) -> list[Record]:
-    """Give the records whose run is not the one that their month has as things are now."""
-    plan = Plan(settings=platform.settings, instruments=platform.instruments)
-    lake = SharedLake(platform.folders.lake)
-    return [
-        one for one in records if run_of_today(lake, plan, one.month, one.strategy) != one.run_id
-    ]
 
 
 def _has_prices(lake: Lake, request: "BacktestRequest") -> bool:

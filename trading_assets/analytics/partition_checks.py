@@ -13,8 +13,8 @@ from streaming.runtimes.runs import find_run
 from trading_assets.analytics.backtests import BACKTESTS, PORTFOLIO
 from trading_assets.analytics.checks.rows import Keys
 from trading_assets.analytics.equity import LEADERBOARD, METRICS, metrics_file
-from trading_assets.analytics.months import stale_records
 from trading_assets.analytics.records import Records
+from trading_assets.analytics.staleness import stale_records
 from trading_assets.platform import Platform, PlatformResource
 
 

@@ -1,25 +1,15 @@
-"""Taking bars out of the lake on purpose, and the job that does it."""
+"""The job that takes bars out of the lake on purpose."""
 
 import datetime as dt
-from collections.abc import Collection
 
 import dagster as dg
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
-from streaming.contracts import PRICE_1M_HISTORY
 from streaming.errors import SettingsError
-from streaming.jobs.price_rows import PriceRows
-from streaming.lake import Lake
-from trading_assets.analytics.inbox_days import note_days
-from trading_assets.analytics.inbox_ledger import alone
+from trading_assets.analytics.inbox_days import take_out
 from trading_assets.analytics.price_days import day_metadata
 from trading_assets.analytics.prices import POOL, PRICES, failures
-from trading_assets.platform import Folders, Platform
-
-_EPOCH = dt.date(1970, 1, 1)
-_WAIT_SECONDS = 3600.0
+from trading_assets.platform import Platform
 
 
 class TakeOutConfig(dg.Config):
@@ -30,57 +20,6 @@ class TakeOutConfig(dg.Config):
     symbols: list[str] = Field(
         default=[], max_length=10_000, description="of these symbols alone; none: of all"
     )
-
-
-def take_out(
-    folders: Folders,
-    lake: Lake,
-    first: dt.date,
-    last: dt.date,
-    symbols: Collection[str] = (),
-    *,
-    wait_seconds: float = _WAIT_SECONDS,
-) -> dict[dt.date, int]:
-    """Take bars out of the lake: the files that brought them count as imported still.
-
-    So only files that are said to replace bring them back. What had been lost of these days is
-    given up as well.
-
-    Parameters
-    ----------
-    folders, lake
-        The data folder, and its lake.
-    first, last
-        UTC days.
-    symbols
-        Of these symbols; none: of all.
-    wait_seconds
-        How long to wait for another process that works on the inbox.
-
-    Returns
-    -------
-    dict
-        By day, how many bars went; days without any are left out.
-
-    Raises
-    ------
-    LakeError
-        If the lake is damaged, full, or written by another process for too long. Whole days
-        were done; the same call again does what is left.
-    """
-
-    def chosen(bars: PriceRows) -> NDArray[np.bool_]:
-        wanted = [not symbols or name in symbols for name in bars.symbols]
-        return np.array(wanted, np.bool_)[bars.symbol]
-
-    taken = {}
-    with alone(folders, wait_seconds):
-        with lake.writing(PRICE_1M_HISTORY.name):
-            for day in [info.day for info in lake.days() if first <= info.day <= last]:
-                taken[day] = lake.take_out((day - _EPOCH).days, chosen)
-        every = [first + dt.timedelta(days=at) for at in range((last - first).days + 1)]
-        note_days(folders.imported_days, lake, (), fewer=every)
-    return {day: count for day, count in taken.items() if count}
 
 
 def take_out_job() -> dg.JobDefinition:
