@@ -71,6 +71,9 @@ def test_a_corrected_bar_reaches_the_months_that_rest_on_it(
     assert result.success
     page = told(instance)[day.day.isoformat()]
     assert page[ROWS].value == day.rows
+    (receipt,) = page["files"].records
+    assert receipt.data["file"] == "right.csv"
+    assert (receipt.data["written"], receipt.data["replaced"]) == (1, 1)
     (event,) = instance.fetch_materializations(dg.AssetKey(PRICE_1M_HISTORY.name), limit=1).records
     assert event.asset_materialization.description == "Changed by right.csv."
     found = checked(BACKTESTS)[FRESH]

@@ -19,6 +19,7 @@ from trading_assets.analytics.price_days import (
     first_reasons,
     import_metadata,
     listed,
+    receipt_table,
     report_table,
 )
 from trading_assets.contract_metadata import OWNERS, schema_metadata
@@ -193,13 +194,13 @@ def announce(
         )
     keys = [day.isoformat() for day in changed if day >= start and day.isoformat() not in besides]
     for key, metadata in day_metadata(platform.lake(), keys, preview=False).items():
-        names = [entry.name for entry in entries if dt.date.fromisoformat(key) in entry.days]
+        of_day = [entry for entry in entries if dt.date.fromisoformat(key) in entry.days]
         context.log_event(
             dg.AssetMaterialization(
                 PRICES,
-                description=f"Changed by {listed(names)}",
+                description=f"Changed by {listed([entry.name for entry in of_day])}",
                 partition=key,
-                metadata=metadata,
+                metadata={**metadata, "files": receipt_table(of_day)},
             )
         )
     inbox.announce(entries)
