@@ -46,7 +46,7 @@ class ImportReport(NamedTuple):
     could not be read, in which case nothing of it was imported. `days` are the UTC days (as
     the lake cuts them) of the bars that can be taken, `changed` those of which this import
     changed the bars; both ascending. Of the rows written, `replaced` took the place of bars
-    that differ; of those quarantined, `differing` differ from bars that were kept before.
+    that differ; of those quarantined, `differing` differ from bars that are not the file's own.
     """
 
     file: str
@@ -218,6 +218,7 @@ def _merge(
     """Merge files into the lake, report on each, and forget their rows."""
     fates = np.zeros((len(files), 3), np.int64)
     changed: list[list[int]] = [[] for _ in files]
+    differing = [0] * len(files)
     replaced = 0
     with lake.writing(PRICE_1M_HISTORY.name):
         days = sorted({day for file in files for day in file.prices.days()})
@@ -236,13 +237,15 @@ def _merge(
                 own = slice(conflicts, conflicts + int(of_day[CONFLICT]))
                 conflicts = own.stop
                 if of_day[CONFLICT]:
-                    refused = (merged.conflicts.take(own), merged.kept.take(own))
-                    file.refuse(conflict_rows(file.path.name, *refused))
+                    kept = merged.kept.take(own)
+                    file.refuse(conflict_rows(file.path.name, merged.conflicts.take(own), kept))
+                    differing[at] += _of_others(kept, file.path.name)
             tell(done / len(days))
         for file in files:
             lake.write_quarantine(PRICE_1M_HISTORY.name, file.key, file.quarantine.parts())
     reports = []
-    for file, of_file, own_days in zip(files, fates.tolist(), changed, strict=True):
+    results = zip(files, fates.tolist(), changed, differing, strict=True)
+    for file, of_file, own_days, others in results:
         shutil.rmtree(file.folder)
         reports.append(
             ImportReport(
@@ -256,10 +259,16 @@ def _merge(
                 changed=_dates(own_days),
                 # Where bars are replaced, files come one by one.
                 replaced=replaced,
-                differing=of_file[CONFLICT],
+                differing=others,
             )
         )
     return reports
+
+
+def _of_others(kept: PriceRows, name: str) -> int:
+    """Count the bars that were there before a file, or came from another one."""
+    own = np.array([source == name for source in kept.sources], np.bool_)
+    return int(np.count_nonzero((kept.number == 0) | ~own[kept.source]))
 
 
 def _dates(days: list[int]) -> tuple[dt.date, ...]:
