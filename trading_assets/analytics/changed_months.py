@@ -22,7 +22,7 @@ from trading_assets.analytics.equity import METRICS
 from trading_assets.analytics.months import ALL
 from trading_assets.analytics.records import Record, Records
 from trading_assets.analytics.staleness import stale_records
-from trading_assets.platform import Platform
+from trading_assets.platform import Platform, PlatformResource
 
 _FIRST = "dagster/asset_partition_range_start"
 _LAST = "dagster/asset_partition_range_end"
@@ -111,7 +111,7 @@ def changed_months_sensor() -> dg.SensorDefinition:
         "before them, have changed since: late bars, late files, corrections.",
     )
     def sensor(
-        context: dg.SensorEvaluationContext, platform: Platform
+        context: dg.SensorEvaluationContext, platform: PlatformResource
     ) -> dg.SensorResult | dg.SkipReason:
         try:
             bars = _digest(platform.lake().days())

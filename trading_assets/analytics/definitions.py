@@ -45,7 +45,7 @@ def definitions(platform: Platform) -> dg.Definitions:
             *reconciliation_checks(),
             *partition_checks(),
         ],
-        jobs=[importing, take_out_job(), backtest_window_job(platform)],
+        jobs=[importing, take_out_job(platform), backtest_window_job(platform)],
         schedules=[
             prices_schedule(platform),
             backtests_schedule(platform, month_by_strategy),

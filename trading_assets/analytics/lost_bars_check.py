@@ -8,7 +8,7 @@ from streaming.contracts import PRICE_1M_HISTORY
 from streaming.errors import TradingError
 from trading_assets.analytics.checks.rows import Keys
 from trading_assets.analytics.prices import open_inbox
-from trading_assets.platform import Platform
+from trading_assets.platform import PlatformResource
 
 _SHOWN = 10
 
@@ -22,7 +22,9 @@ def lost_bars_check() -> dg.AssetChecksDefinition:
         description="The lake has at least the bars of each day and symbol that imports from the "
         "inbox left it with.",
     )
-    def check(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
+    def check(
+        context: dg.AssetCheckExecutionContext, platform: PlatformResource
+    ) -> dg.AssetCheckResult:
         keys = Keys(context.run.tags)
         try:
             inbox = open_inbox(platform)

@@ -6,13 +6,14 @@ import dagster as dg
 from pydantic import Field
 
 from streaming.errors import SettingsError
+from trading_assets.analytics.forms import Checked, filled_in, form
 from trading_assets.analytics.inbox_days import take_out
 from trading_assets.analytics.price_days import day_metadata
 from trading_assets.analytics.prices import POOL, PRICES, failures
-from trading_assets.platform import Platform
+from trading_assets.platform import Platform, PlatformResource
 
 
-class TakeOutConfig(dg.Config):
+class TakeOutConfig(Checked):
     """Which bars to take out of the lake."""
 
     first: str = Field(description="the first UTC day, YYYY-MM-DD")
@@ -21,18 +22,36 @@ class TakeOutConfig(dg.Config):
         default=[], max_length=10_000, description="of these symbols alone; none: of all"
     )
 
+    def check(self, platform: Platform) -> None:
+        """Refuse days that are none, or that end before they begin."""
+        self.days()
 
-def take_out_job() -> dg.JobDefinition:
+    def days(self) -> tuple[dt.date, dt.date]:
+        """Give the first and the last day.
+
+        Raises
+        ------
+        SettingsError
+            If one is no day, or the last is before the first.
+        """
+        first, last = _day("first", self.first), _day("last", self.last)
+        if last < first:
+            raise SettingsError(f"last = {last}: is before first, {first}.")
+        return first, last
+
+
+def take_out_job(platform: Platform) -> dg.JobDefinition:
     """Make the job that takes bars of days out of the lake."""
 
-    @dg.op(description="Takes bars out of the lake, and says which days they were of.", pool=POOL)
-    def take_out_bars(
-        context: dg.OpExecutionContext, config: TakeOutConfig, platform: Platform
-    ) -> None:
+    @dg.op(
+        description="Takes bars out of the lake, and says which days they were of.",
+        config_schema=form(TakeOutConfig, platform),
+        pool=POOL,
+    )
+    def take_out_bars(context: dg.OpExecutionContext, platform: PlatformResource) -> None:
+        config = filled_in(TakeOutConfig, context)
         with failures():
-            first, last = _day("first", config.first), _day("last", config.last)
-            if last < first:
-                raise SettingsError(f"last = {last}: is before first, {first}.")
+            first, last = config.days()
             lake = platform.lake()
             taken = take_out(platform.folders, lake, first, last, config.symbols)
             of = f" of {', '.join(config.symbols)}" if config.symbols else ""
