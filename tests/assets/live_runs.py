@@ -110,10 +110,8 @@ class LiveFolder:
     def said(self, run_id: str) -> str:
         """Everything that the events of a run say."""
         with self.opened() as instance:
-            return "\n".join(
-                f"{one.message} {one.dagster_event.event_specific_data if one.dagster_event else ''}"
-                for one in instance.all_logs(run_id)
-            )
+            events = [(one.message, one.dagster_event) for one in instance.all_logs(run_id)]
+        return "\n".join(f"{text} {event and event.event_specific_data}" for text, event in events)
 
     def keep(self) -> dg.RunRequest | dg.SkipReason:
         """Do one tick of the keeper."""

@@ -99,7 +99,7 @@ def test_history_goes_to_the_lake_and_its_page_says_so(folder, caught_up, instan
     # The bars came from the lake: it had them all.
     assert moved["bars that differ from the lake's"].value == 0
     lake = folder.platform.lake()
-    fills = [one for one in ENGINE_TABLES if one.name == "exec_report_history"][0]
+    fills = next(one for one in ENGINE_TABLES if one.name == "exec_report_history")
     assert read_history(lake.root, fills).num_rows > 10
     assert "no day that is old enough" in due().skip_message
 

@@ -37,8 +37,7 @@ def gone():
 
 @pytest.fixture
 def store(tmp_path):
-    path = tmp_path / "live.db"
-    return path
+    return tmp_path / "live.db"
 
 
 def run_in(instance, status=DagsterRunStatus.STARTED, *processes):
