@@ -4,6 +4,7 @@ Layout below the lake's folder:
 
 - `price_1m_history/day=YYYY-MM-DD/bars.parquet` (module `prices`),
 - `quarantine_history/table=<name>/<key>.parquet` (module `quarantine`),
+- `live/<table>/day=YYYY-MM-DD.parquet` (module `history`),
 - `runs/<runId>/...`, written by the backtest with `atomic_directory`,
 - `.locks` and `.staging`, which no reader needs.
 
