@@ -88,7 +88,7 @@ def _samples(figures: Figures, now: int) -> Iterator[tuple[str, list[Sample]]]:
     yield "te_fees_total", [(one[:2], one.fees) for one in booked]
     accepted = tally.accepted.items()
     yield "tp_signals_accepted_total", [((account, "OK"), count) for account, count in accepted]
-    yield "tp_signals_rejected_total", _by_name(tally.rejected)
+    yield "tp_signals_rejected_total", _by_name(tally.rejected_by_code())
     yield "engine_matches_emitted_total", [((), tally.matches)]
     yield "engine_late_events_total", _by_name(tally.late)
     yield "engine_duplicates_dropped_total", _by_name(tally.duplicates)

@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -64,25 +65,34 @@ class Tally:
 
     Attributes
     ----------
-    accepted, rejected : dict
-        Signals by account; by code.
+    accepted : dict
+        Signals by account.
+    rejected : dict
+        Signals by account, then code.
     late, duplicates : dict
         By kind: "bar", "fill".
     matches, quarantined : int
     """
 
     accepted: dict[str, int] = field(default_factory=dict)
-    rejected: dict[str, int] = field(default_factory=dict)
+    rejected: dict[str, dict[str, int]] = field(default_factory=dict)
     late: dict[str, int] = field(default_factory=lambda: {"bar": 0, "fill": 0})
     duplicates: dict[str, int] = field(default_factory=lambda: {"bar": 0, "fill": 0})
     matches: int = 0
     quarantined: int = 0
 
+    def rejected_by_code(self) -> dict[str, int]:
+        """Give how many signals were rejected, of all accounts, by code."""
+        return reduce(_sums, self.rejected.values(), {})
+
     def __add__(self, other: "Tally") -> "Tally":
         return replace(
             self,
             accepted=_sums(self.accepted, other.accepted),
-            rejected=_sums(self.rejected, other.rejected),
+            rejected={
+                account: _sums(self.rejected.get(account, {}), other.rejected.get(account, {}))
+                for account in sorted({*self.rejected, *other.rejected})
+            },
             late=_sums(self.late, other.late),
             duplicates=_sums(self.duplicates, other.duplicates),
             matches=self.matches + other.matches,

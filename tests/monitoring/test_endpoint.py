@@ -50,7 +50,7 @@ FIGURES = Figures(
     ),
     tally=Tally(
         accepted={"live": 4, "paper:live": 9},
-        rejected={"OPEN_LIMIT_EXCEEDED": 3},
+        rejected={"live": {"OPEN_LIMIT_EXCEEDED": 3}, "paper:live": {"OPEN_LIMIT_EXCEEDED": 1}},
         late={"bar": 1, "fill": 2},
         duplicates={"bar": 5, "fill": 6},
         matches=11,
@@ -101,7 +101,7 @@ def test_every_figure_is_told(board, port):
     assert values["te_realized_pnl_total"] == {("live", "a"): 7.0, ("live", "gone"): -3.0}
     assert values["te_fees_total"] == {("live", "a"): 0.5, ("live", "gone"): 0.25}
     assert values["tp_signals_accepted_total"] == {("live", "OK"): 4, ("paper:live", "OK"): 9}
-    assert values["tp_signals_rejected_total"] == {("OPEN_LIMIT_EXCEEDED",): 3}
+    assert values["tp_signals_rejected_total"] == {("OPEN_LIMIT_EXCEEDED",): 4}
     assert values["engine_matches_emitted_total"] == {(): 11}
     assert values["engine_late_events_total"] == {("bar",): 1, ("fill",): 2}
     assert values["engine_duplicates_dropped_total"] == {("bar",): 5, ("fill",): 6}

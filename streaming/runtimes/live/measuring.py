@@ -6,6 +6,7 @@ on after a restart as if there had been none.
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -55,8 +56,8 @@ Name = TypeVar("Name")
 def tally_of(tick: Tick) -> Tally:
     """Count what a tick gave."""
     return Tally(
-        accepted=_counts(tick, ACCEPTED_TRADE_SIGNAL_HISTORY, "accountId"),
-        rejected=_counts(tick, REJECTED_TRADE_SIGNAL_HISTORY, "code"),
+        accepted=_accepted(tick),
+        rejected=_rejected(tick),
         late={"bar": len(tick.late_bars), "fill": tick.fills.late},
         duplicates={"bar": tick.duplicates, "fill": tick.fills.duplicates},
         matches=_rows(tick, TRADE_MATCH_HISTORY) + _rows(tick, PAPER_TRADE_MATCH_HISTORY),
@@ -78,12 +79,23 @@ def _rows(tick: Tick, table: Table) -> int:
     return sum(change.rows.num_rows for change in tick.changes if change.table is table)
 
 
-def _counts(tick: Tick, table: Table, column: str) -> dict[str, int]:
+def _accepted(tick: Tick) -> dict[str, int]:
     found: dict[str, int] = {}
     for change in tick.changes:
-        if change.table is table:
-            for one in pc.value_counts(change.rows.column(column)).to_pylist():
+        if change.table is ACCEPTED_TRADE_SIGNAL_HISTORY:
+            for one in pc.value_counts(change.rows.column("accountId")).to_pylist():
                 found[one["values"]] = found.get(one["values"], 0) + one["counts"]
+    return found
+
+
+def _rejected(tick: Tick) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for change in tick.changes:
+        if change.table is REJECTED_TRADE_SIGNAL_HISTORY:
+            names = (change.rows.column(name).to_pylist() for name in ("accountId", "code"))
+            for (account, code), count in Counter(zip(*names, strict=True)).items():
+                codes = found.setdefault(account, {})
+                codes[code] = codes.get(code, 0) + count
     return found
 
 
