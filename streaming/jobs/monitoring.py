@@ -53,10 +53,12 @@ def marks(state: EngineState, closes: Mapping[str, tuple[int, int]]) -> Marks:
         By symbol, the last close (x 1e8) and its `ts` (microseconds UTC). A position whose
         symbol has none is left out.
     """
-    open_ = np.flatnonzero(state.lots.books["net"]).tolist()
-    key = np.array([at for at in open_ if state.keys[at][2] in closes], np.int32)
-    last = np.array([closes[state.keys[at][2]] for at in key.tolist()], np.int64).reshape(-1, 2)
-    price, ts = last[:, 0], last[:, 1]
+    open_ = np.flatnonzero(state.lots.books["net"]).astype(np.int32)
+    symbols = state.key_names()["symbol"].take(pa.array(open_)).dictionary_encode()
+    names, code = symbols.dictionary.to_pylist(), symbols.indices.to_numpy()
+    known = np.array([name in closes for name in names], np.bool_)[code]
+    last = np.array([closes.get(name, (0, 0)) for name in names], np.int64).reshape(-1, 2)
+    key, (price, ts) = open_[known], last[code[known]].T
     books = state.lots.books[key]
     exposure = np.empty(len(key), np.int64)
     notionals(price, books["net"], books["point_value"], exposure)
