@@ -32,7 +32,7 @@ from streaming.contracts import (
     arrow_schema,
 )
 from streaming.contracts.arrow import coded_texts, same_text, time_array, time_values
-from streaming.feeds.feed import Arrival
+from streaming.feeds.feed import Arrival, Batch
 from streaming.instruments import Instruments
 from streaming.jobs.allocator import Taken, last_closes, market_of
 from streaming.jobs.allocator_rows import trace_rows
@@ -173,7 +173,12 @@ class LiveEngine:
             Looks up bars that were stored before.
         """
         good, refused = check_prices(
-            came.rows, came.source, came.number, now=now, symbols=self._instruments.symbols
+            came.rows,
+            came.source,
+            came.number,
+            now=now,
+            problems=came.problems,
+            symbols=self._instruments.symbols,
         )
         received = self.prices.receive(good, came.source, held)
         tick.append(PRICE_1M_HISTORY, table_of_rows(received.rows).cast(_PRICES))
@@ -185,6 +190,16 @@ class LiveEngine:
         names = (late.symbols[code] for code in late.symbol.tolist())
         tick.late_bars += list(zip(names, late.ts.tolist(), strict=True))
         tick.quarantined += refused.num_rows
+
+    def note(self, tick: Tick, batch: Batch) -> None:
+        """Keep what a feed could not use, and what it says of that."""
+        for refused in batch.quarantine:
+            tick.append(QUARANTINE_HISTORY, refused)
+            tick.quarantined += refused.num_rows
+        for code, message, ts in batch.alerts:
+            words = pa.chunked_array([pa.array([message], pa.string())])
+            times = pa.chunked_array([time_array(np.array([ts], np.int64))])
+            tick.append(RISK_ALERTS_HISTORY, _alerts(self._account, code, words, times))
 
     def warm_up(self, bars: Mapping[str, Bars], complete_to: int) -> None:
         """Let the features see bars from before the start; nothing is traded or written.
