@@ -1,4 +1,4 @@
-"""Bars in files: plain OHLCV in CSV or Parquet, and Binance klines.
+"""Bars in files: plain OHLCV in CSV, JSON lines or Parquet, and Binance klines.
 
 Every row becomes a row for `price_1m_history`, unchecked: times turned into the close of
 the bar in UTC, cells of text left as they are. What else a file has comes along under its
@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from streaming.contracts import PRICE_1M_HISTORY
 from streaming.errors import SourceError
 from streaming.feeds.columns import Columns, find_columns
-from streaming.feeds.tabular import RawBatch, Refused, Rows, open_rows
+from streaming.feeds.raw_rows import RawBatch, Refused
+from streaming.feeds.tabular import Rows, open_rows
 from streaming.feeds.times import utc_micros, zone
 from streaming.rules.bars import MINUTE_US
 

@@ -18,11 +18,12 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from streaming.contracts import PRICE_1M_HISTORY, quarantine_rows
+from streaming.contracts import PRICE_1M_HISTORY
 from streaming.errors import ContractError, SourceError
 from streaming.feeds.bar_files import Reading, read_bar_file
+from streaming.feeds.raw_rows import line_rows
 from streaming.feeds.spool import PriceSpool, QuarantineSpool
-from streaming.feeds.tabular import Refused, digest_of
+from streaming.feeds.tabular import digest_of
 from streaming.jobs.price_rows import CONFLICT, DUPLICATE, WRITTEN, stack
 from streaming.jobs.prices import check_prices, conflict_rows
 from streaming.lake import Lake, scratch_directory
@@ -100,7 +101,7 @@ def import_files(
     lake
         Where to.
     paths
-        CSV (also packed) or Parquet files.
+        CSV or JSON lines (also packed), or Parquet.
     reading
         How to read them.
     symbols
@@ -189,7 +190,7 @@ class _Waiting:
                 raise SourceError(f"{self.path}: {error}") from error
             self.prices.add(checked.good)
             self.refuse(checked.quarantine)
-            self.refuse(_line_rows(self.path.name, batch.refused))
+            self.refuse(line_rows(PRICE_1M_HISTORY, self.path.name, batch.refused))
             tell(batch.done)
         if self._read == 0:
             raise SourceError(f"{self.path}: has columns but no rows.")
@@ -242,15 +243,3 @@ def _merge(lake: Lake, files: list[_Waiting], tell: Callable[[float], None]) -> 
 
 def _dates(days: list[int]) -> tuple[dt.date, ...]:
     return tuple(_EPOCH + dt.timedelta(days=day) for day in days)
-
-
-def _line_rows(source: str, lines: list[Refused]) -> pa.Table:
-    """Give the quarantine rows of lines that do not fit their file's columns."""
-    rows = pa.table({"line": pa.array([line.line for line in lines], pa.string())})
-    return quarantine_rows(
-        PRICE_1M_HISTORY,
-        source,
-        rows,
-        np.array([line.number for line in lines], np.int64),
-        [line.reason for line in lines],
-    )
