@@ -86,8 +86,18 @@ class BarBatch(NamedTuple):
     done: float
 
 
-def read_bar_file(path: Path, reading: Reading) -> Iterator[BarBatch]:
+def read_bar_file(path: Path, reading: Reading, name: str | None = None) -> Iterator[BarBatch]:
     """Read a file's bars batch by batch; the members of a zip one after the other.
+
+    Parameters
+    ----------
+    path
+        The file.
+    reading
+        How to read it.
+    name
+        What the bars' source is called, and what tells of a symbol; the file's name unless
+        given.
 
     Raises
     ------
@@ -96,11 +106,14 @@ def read_bar_file(path: Path, reading: Reading) -> Iterator[BarBatch]:
         before should be kept then: a file is imported whole or not at all.
     """
     local = zone(reading.tz)
+    known = name or path.name
     binance = reading.source == "binance"
     with open_rows(path, header=_binance_header if binance else _named) as sources:
         before = 0
         for at, source in enumerate(sources):
-            reader = _Reader(path, source, reading, local)
+            own = source.name == path.name
+            where = str(path) if own else f"{path}, {source.name}"
+            reader = _Reader(where, known, known if own else source.name, source, reading, local)
             last = before
             for raw in source.batches():
                 batch = reader.batch(raw)
@@ -112,6 +125,26 @@ def read_bar_file(path: Path, reading: Reading) -> Iterator[BarBatch]:
                     done=(at + raw.done) / len(sources),
                 )
             before = last
+
+
+def read_bars(source: Rows, name: str) -> Iterator[BarBatch]:
+    """Read the bars of rows that lie in no file: usual names, closes as labels, UTC.
+
+    Parameters
+    ----------
+    source
+        The rows; its name is for errors.
+    name
+        What the bars' source is called.
+
+    Raises
+    ------
+    SourceError
+        If a column is missing, or holds no such values.
+    """
+    reader = _Reader(source.name, name, source.name, source, Reading(), zone("UTC"))
+    for raw in source.batches():
+        yield reader.batch(raw)
 
 
 def _named(cells: list[str]) -> list[str] | None:
@@ -126,17 +159,25 @@ def _binance_header(cells: list[str]) -> list[str] | None:
 
 
 class _Reader:
-    def __init__(self, path: Path, source: Rows, reading: Reading, local: ZoneInfo) -> None:
-        self._where = str(path) if source.name == path.name else f"{path}, {source.name}"
-        self._file = path.name
+    def __init__(
+        self,
+        where: str,
+        file: str,
+        member: str,
+        source: Rows,
+        reading: Reading,
+        local: ZoneInfo,
+    ) -> None:
+        self._where = where
+        self._file = file
         self._local = local
         self._symbol = reading.symbol
         mapping = reading.columns
         label = reading.label
         self._klines = reading.source == "binance"
         if self._klines:
-            self._check_klines(source)
-            self._symbol = self._symbol or self._symbol_of_name(source.name)
+            self._check_klines(source, member)
+            self._symbol = self._symbol or self._symbol_of_name(member)
             mapping = {"ts": source.columns[0], "symbol": ""}
             label = "open"
         self._columns = find_columns(self._where, source.columns, mapping)
@@ -226,13 +267,13 @@ class _Reader:
         own = pa.array([self._symbol] * rows.num_rows, pa.string())
         return pc.if_else(pa.array(told), own, texts) if odd else own
 
-    def _check_klines(self, source: Rows) -> None:
+    def _check_klines(self, source: Rows, member: str) -> None:
         if len(source.columns) != len(_BINANCE):
             raise SourceError(
                 f"{self._where}: has {len(source.columns)} columns, Binance klines have "
                 f"{len(_BINANCE)}. Use --source ohlcv with --columns for other files."
             )
-        named = _BINANCE_NAME.match(Path(source.name).name)
+        named = _BINANCE_NAME.match(Path(member).name)
         if named and named[2] != "1m":
             raise SourceError(f"{self._where}: is named as bars of {named[2]}; fetch those of 1m.")
 

@@ -67,19 +67,20 @@ class Feed(ABC):
     Attributes
     ----------
     name : str
-        Under which its position is kept.
-    patience : float
-        For how many seconds it may wait for something to come before it gives None.
+        Under which its position is kept; its watermark, too.
+    connected : bool
+        False while the feed knows that it cannot get what there is: the clock does not take it
+        that nothing has happened then.
     """
 
     name: str
-    patience: float = 0.25
+    connected: bool = True
 
     @abstractmethod
     def batches(self, position: str | None) -> Iterator[Batch | None]:
         """Give batch after batch from a position on; None: from the beginning.
 
-        Where there is nothing new for now it gives None; it ends where nothing will come any
-        more. What an earlier batch gave has been kept, with its position, when the next one
+        Where there is nothing new for now it gives None, and whoever asks waits a little; it
+        ends where nothing will come any more. What an earlier batch gave has been kept, with its position, when the next one
         is asked for.
         """

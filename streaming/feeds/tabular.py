@@ -57,8 +57,8 @@ class Rows(Protocol):
         ...
 
 
-def digest_of(path: Path) -> str:
-    """Give a digest (32 hex digits) of a file's name and content.
+def digest_of(path: Path, *, named: bool = True) -> str:
+    """Give a digest (32 hex digits) of a file's content, and of its name unless told not to.
 
     Raises
     ------
@@ -67,7 +67,8 @@ def digest_of(path: Path) -> str:
     """
     with _readable(path), path.open("rb") as file:
         digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
-        digest.update(path.name.encode())
+        if named:
+            digest.update(path.name.encode())
         return digest.hexdigest()
 
 
