@@ -81,6 +81,6 @@ class Feed(ABC):
         """Give batch after batch from a position on; None: from the beginning.
 
         Where there is nothing new for now it gives None, and whoever asks waits a little; it
-        ends where nothing will come any more. What an earlier batch gave has been kept, with its position, when the next one
-        is asked for.
+        ends where nothing will come any more. What an earlier batch gave has been kept, with
+        its position, when the next one is asked for.
         """
