@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
 from streaming.errors import SourceError
+from streaming.feeds.reading_rules import FILE
 from streaming.feeds.ready_files import unfinished
 from streaming.feeds.tabular import digest_of
 from streaming.lake import table_lock
@@ -23,9 +24,6 @@ from streaming.lake.atomic import disk_errors
 Kind = Literal["reports", "bars"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """Sub-folders for what comes, in the order in which they are looked at."""
-
-READING_FILE = "reading.toml"
-"""Says how files are to be read; it is none of them."""
 
 _TAKEN, _REFUSED, _REPEATED = "taken", "refused", "repeated"
 _LAST = ".last"
@@ -113,7 +111,7 @@ class InboxFiles:
             folder = self._root / kind
             with disk_errors(folder), os.scandir(folder) as entries:
                 for entry in entries:
-                    if entry.name.startswith(".") or entry.name == READING_FILE:
+                    if entry.name.startswith(".") or entry.name == FILE:
                         continue
                     with suppress(FileNotFoundError):
                         info = entry.stat(follow_symlinks=False)

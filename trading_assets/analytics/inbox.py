@@ -20,12 +20,12 @@ from typing import Literal, NamedTuple
 from streaming.errors import SettingsError
 from streaming.feeds.bar_files import Reading
 from streaming.feeds.importing import ImportReport, Reason, import_files
+from streaming.feeds.reading_rules import FILE, read_rules
 from streaming.feeds.ready_files import SETTLE_SECONDS, why_not
 from streaming.lake import Lake, sweep, table_lock
 from streaming.lake.atomic import disk_errors
 from trading_assets.analytics.inbox_ledger import Entry, Ledger, Stamp
 from trading_assets.analytics.inbox_listing import Listing, list_inbox
-from trading_assets.analytics.inbox_reading import FILE, read_rules
 from trading_assets.analytics.refusing import reason_file, refuse
 from trading_assets.platform import Folders
 

@@ -6,10 +6,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from streaming.feeds.reading_rules import FILE
 from streaming.feeds.ready_files import why_not
 from streaming.lake.atomic import disk_errors, read_errors
 from trading_assets.analytics.inbox_ledger import Stamp
-from trading_assets.analytics.inbox_reading import FILE
 
 
 class ReadyFile(NamedTuple):
