@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from feeds.arriving import write
+from feeds.arriving import REPORTS, report, write
 from feeds.price_server import PriceServer, json_message
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -171,6 +171,25 @@ def test_the_feed_is_what_the_settings_say(tmp_path, lines):
         stop=lambda: len(seen) > 3,
     )
     assert (report.stopped, seen) == (True, [None] * 4)
+
+
+def test_exec_reports_that_no_account_takes_are_kept_in_quarantine(tmp_path, lines, strategies):
+    fill(tmp_path / "in", lines[:60], [60], ["csv"])
+    (tmp_path / "in" / "reports").mkdir()
+    write(tmp_path / "in" / "reports" / "r.csv", [report(1), report(2)], "csv", REPORTS)
+    (tmp_path / "in" / "bars" / "bad.csv").write_text("what,is\nthis,now\n")
+    feed = InboxFeed(tmp_path / "in", settle_seconds=0.0, follow=False)
+    run(tmp_path / "live.db", feed, strategies)
+    with StoreReader(tmp_path / "live.db") as reader:
+        refused = reader.rows(TABLES["quarantine_history"]).to_pylist()
+        (alert,) = reader.rows(TABLES["risk_alerts_history"]).to_pylist()
+        assert reader.rows(TABLES["exec_report_history"]).num_rows == 0
+    found = [(row["tableName"], row["source"], row["rowNumber"]) for row in refused]
+    assert sorted(found)[:2] == [("exec_report_history", "r.csv", at) for at in (1, 2)]
+    assert ("price_1m_history", "bad.csv", 0) in found
+    rows = {(row["source"], row["rowNumber"]): json.loads(row["row"]) for row in refused}
+    assert list(rows["r.csv", 2].values()) == report(2).split(",")
+    assert (alert["accountId"], alert["code"]) == ("live", "FEED_FILE_REFUSED")
 
 
 def test_a_feed_without_its_setting_or_bars_is_told(tmp_path):

@@ -30,6 +30,7 @@ from streaming.contracts import (
     UNREALIZED_PNL_LATEST,
     Table,
     arrow_schema,
+    quarantine_rows,
 )
 from streaming.contracts.arrow import coded_texts, same_text, time_array, time_values
 from streaming.feeds.feed import Arrival, Batch
@@ -192,8 +193,11 @@ class LiveEngine:
         tick.quarantined += refused.num_rows
 
     def note(self, tick: Tick, batch: Batch) -> None:
-        """Keep what a feed could not use, and what it says of that."""
-        for refused in batch.quarantine:
+        """Keep what a feed could not use, and what it says of that.
+
+        Exec reports are refused: every account's fills are the simulated broker's.
+        """
+        for refused in (*batch.quarantine, *map(_unwanted, batch.reports)):
             tick.append(QUARANTINE_HISTORY, refused)
             tick.quarantined += refused.num_rows
         for code, message, ts in batch.alerts:
@@ -350,6 +354,15 @@ def _breach_alerts(account: Account, taken: Taken) -> pa.Table:
     )
     times = time_array(breaches["ts"])
     return _alerts(account.name, "OPEN_LIMIT_BREACHED", words, times)
+
+
+def _unwanted(reports: ReportBatch) -> pa.Table:
+    """Give the quarantine rows of exec reports that no account takes."""
+    rows = reports.rows if reports.originals is None else reports.originals
+    numbers = np.arange(1, rows.num_rows + 1) if reports.number is None else reports.number
+    reason = "no account takes exec reports: fills are the simulated broker's"
+    why = [reason] * rows.num_rows
+    return quarantine_rows(EXEC_REPORT_HISTORY, reports.source, rows, numbers, why)
 
 
 def by_time(rows: pa.Table, column: str = "ts") -> pa.Table:
