@@ -196,7 +196,7 @@ def test_one_bad_row_in_a_thousand_costs_itself_alone():
 
 
 def test_nobody_waits_for_a_slow_server_or_one_that_is_not_there():
-    with PriceServer(numbered(3), pause=0.3) as server:
+    with PriceServer(numbered(3), pause=0.8) as server:
         reader = feed(server)
         running = reader.batches(None)
         longest, got = 0.0, []
@@ -207,12 +207,12 @@ def test_nobody_waits_for_a_slow_server_or_one_that_is_not_there():
             got += [] if batch is None else [batch]
             time.sleep(0.001)
         running.close()
-        assert longest < 0.25
+        assert longest < 0.7
         assert bars_of(got) == [("S", 0), ("S", 1), ("S", 2)]
     running = reader.batches(None)
     began = time.monotonic()
     assert [next(running) for _ in range(5)] == [None] * 5
-    assert time.monotonic() - began < 0.25
+    assert time.monotonic() - began < 0.7
     running.close()
 
 
@@ -240,7 +240,7 @@ def test_messages_are_one_batch_only_where_that_changes_nothing():
         deadline = time.monotonic() + 10
         while server.sent < 6 and time.monotonic() < deadline:
             time.sleep(0.01)
-        time.sleep(0.3)
+        time.sleep(1.0)
         batches = [batch for batch in (next(running) for _ in range(6)) if batch]
         running.close()
     assert [len(batch.arrivals) for batch in batches] == [3, 3]
