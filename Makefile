@@ -63,6 +63,7 @@ bench-live: setup  ## latency, commits, recovery, catch-up and a week of the liv
 
 docs: setup  ## pages made from the definitions
 	$(BIN)/trading tables --format md > docs/tables.md
+	$(BIN)/python -m streaming.monitoring > docs/metrics.md
 
 format: setup
 	$(BIN)/ruff check --fix .

@@ -56,7 +56,7 @@ IMPORT_LOCATION = "import trading_assets.analytics.definitions"
 
 MARKET = """
 from pathlib import Path
-from streaming.feeds.bar_files import Reading
+from streaming.feeds.reading import Reading
 from streaming.feeds.importing import import_files
 from streaming.feeds.synthetic_files import write_market
 from streaming.lake import Lake

@@ -91,7 +91,7 @@ OTHER = {
     "live.leaseSeconds": 20,
     "live.runHours": 1,
     "live.reportSeconds": 60,
-    "live.keepDays": 2,
+    "live.keepDays": 3,
     "live.metricsPort": 0,
     "live.topSymbols": 3,
     "feeds.inbox.settleSeconds": 0,

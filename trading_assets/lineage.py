@@ -92,5 +92,5 @@ def written_by(name: str) -> str:
     if name == QUARANTINE_HISTORY.name:
         return f"importing prices writes it, so materialise {PRICE_1M_HISTORY.name}"
     if name in {table.name for table in ENGINE_TABLES}:
-        return "the live engine writes it (job live_engine of the location live)"
+        return "the live engine writes it (live_engine_job, or catch_up)"
     return "nothing makes it yet"

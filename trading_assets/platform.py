@@ -39,6 +39,11 @@ class Folders:
         return self.root / "imported" / "ledger.json"
 
     @property
+    def imported_days(self) -> Path:
+        """What the lake is to have of each day of prices, by month."""
+        return self.root / "imported" / "days"
+
+    @property
     def lake(self) -> Path:
         """History as Parquet: see `streaming.lake`."""
         return self.root / "lake"

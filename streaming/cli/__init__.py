@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import typer
 
 from streaming.cli.output import fail
+from streaming.cli.stopping import STOPS
 from streaming.errors import TradingError
 
 _DONE, _FAILED = 0, 1
@@ -18,14 +19,13 @@ _CLEAN_UP_SECONDS = 3.0
 # What typer makes of a KeyboardInterrupt.
 _TYPER_STOPPED = 130
 
-_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
 _COMMANDS = (
     "market",
     "import_",
     "backtest",
     "runs",
     "match",
+    "live",
     "replay",
     "status",
     "export",
@@ -96,7 +96,7 @@ def _stopped_by() -> Iterator[list[int]]:
             since = time.monotonic()
             raise KeyboardInterrupt
 
-    before = {number: signal.getsignal(number) for number in _STOPS}
+    before = {number: signal.getsignal(number) for number in STOPS}
     for number, handler in before.items():
         if handler is not signal.SIG_IGN:
             signal.signal(number, stop)

@@ -8,8 +8,8 @@ import typer
 from streaming.cli.output import JsonFlag, fail, print_json, print_table, progress
 
 if TYPE_CHECKING:
-    from streaming.feeds.bar_files import Reading
     from streaming.feeds.importing import ImportReport
+    from streaming.feeds.reading import Reading
 
 _FIGURES = ("read", "written", "duplicate", "quarantined")
 
@@ -49,6 +49,21 @@ def import_prices(
         ),
     ] = None,
     tz: Annotated[str, typer.Option(help="Zone of times that name none.")] = "UTC",
+    last_line: Annotated[
+        Literal["whole", "doubtful"],
+        typer.Option(
+            help="What a CSV's last line is that no line end follows: a row like any other, or "
+            "perhaps cut short, and quarantined."
+        ),
+    ] = "doubtful",
+    replace: Annotated[
+        bool,
+        typer.Option(
+            "--replace",
+            help="Put the files' bars in the place of those in the lake that differ; without it "
+            "the bar that came first is kept.",
+        ),
+    ] = False,
     instruments: Annotated[
         Path | None,
         typer.Option(help="CSV of the symbols that are known; rows of others are quarantined."),
@@ -61,7 +76,11 @@ def import_prices(
     Importing the same file again changes nothing. Exits 1 if a file could
     not be read; the others are imported all the same.
     """
-    reading = _reading(source, columns, symbol, label, tz)
+    given = {"columns": columns, "symbol": symbol, "label": label}
+    reading = _reading(
+        {name: value for name, value in given.items() if value is not None}
+        | {"source": source, "tz": tz, "last_line": last_line}
+    )
     from streaming.feeds.importing import import_files
     from streaming.feeds.instruments import load_instruments
     from streaming.lake import Lake
@@ -73,6 +92,7 @@ def import_prices(
             files,
             reading,
             symbols=known,
+            replace=replace,
             advance=lambda done, name: advance(done, 1.0, name),
         )
     if as_json:
@@ -86,48 +106,47 @@ def import_prices(
         raise typer.Exit(1)
 
 
-def _reading(
-    source: Literal["ohlcv", "binance"],
-    columns: str | None,
-    symbol: str | None,
-    label: Literal["open", "close"] | None,
-    tz: str,
-) -> "Reading":
-    from streaming.errors import SourceError
-    from streaming.feeds.bar_files import Reading
-    from streaming.feeds.columns import parse_mapping
-    from streaming.feeds.times import zone
+def _reading(given: dict[str, str]) -> "Reading":
+    from streaming.feeds.reading import reading_of
+    from streaming.feeds.refusals import ReadingError, Setting, as_option
 
-    if source == "binance" and (columns or label == "close" or tz != "UTC"):
-        raise typer.BadParameter(
-            "Binance klines have fixed columns and open times in UTC: leave out --columns, --tz "
-            "and --label close, or use --source ohlcv."
-        )
-    if symbol is not None and not symbol.strip():
-        raise typer.BadParameter("is empty.", param_hint="--symbol")
     try:
-        mapping = parse_mapping(columns) if columns else {}
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--columns") from error
-    try:
-        zone(tz)
-    except SourceError as error:
-        raise typer.BadParameter(str(error), param_hint="--tz") from error
-    return Reading(source, mapping, symbol.strip() if symbol else None, label, tz)
+        return reading_of(given)
+    except ReadingError as error:
+        hint = as_option(Setting(error.setting))
+        raise typer.BadParameter(error.worded(as_option), param_hint=hint) from error
 
 
 def _as_json(reports: list["ImportReport"]) -> dict[str, object]:
     return {
-        **{name: sum(getattr(report, name) for report in reports) for name in _FIGURES},
+        **{
+            name: sum(getattr(report, name) for report in reports)
+            for name in (*_FIGURES, "replaced")
+        },
         "files": [
             {
-                **{name: getattr(report, name) for name in ("file", *_FIGURES)},
+                **{name: getattr(report, name) for name in ("file", *_FIGURES, "replaced")},
                 "reasons": [reason._asdict() for reason in report.reasons],
                 "error": report.error,
             }
             for report in reports
         ],
     }
+
+
+def _of_other_bars(reports: list["ImportReport"]) -> str:
+    """Say how many rows met bars that differ, "" where none did."""
+    replaced = sum(report.replaced for report in reports)
+    differing = sum(report.differing for report in reports)
+    said = []
+    if replaced:
+        said.append(f"{replaced:,} of the written took the place of bars that differ")
+    if differing:
+        said.append(
+            f"{differing:,} of the quarantined differ from bars kept before; --replace puts them "
+            "in their place"
+        )
+    return "; ".join(said)
 
 
 def _print(reports: list["ImportReport"]) -> None:
@@ -140,9 +159,9 @@ def _print(reports: list["ImportReport"]) -> None:
         rows.append(
             ["total", *(f"{sum(getattr(r, name) for r in reports):,}" for name in _FIGURES)]
         )
-    header = ["file", "read", "written", "duplicate", "quarantined"]
+    header = ["file", *_FIGURES]
     if rows:
-        print_table("", header, rows, right=header[1:])
+        print_table("", header, rows, right=header[1:], caption=_of_other_bars(reports))
     refused = [
         [Path(report.file).name, reason.row, reason.reason]
         for report in reports

@@ -4,9 +4,12 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
@@ -33,7 +36,6 @@ def print_table(
     caption: str | None = None,
 ) -> None:
     """Print rows as a table; the columns in `right` are numbers, set flush right."""
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(
@@ -43,9 +45,15 @@ def print_table(
         table.add_column(column, justify="right" if column in right else "left")
     for row in rows:
         table.add_row(*["" if cell is None else str(cell) for cell in row])
-    # A pipe has no width: let the table be as wide as its content asks.
-    console = Console() if sys.stdout.isatty() else Console(width=200)
-    console.print(table)
+    console().print(table)
+
+
+def console() -> "Console":
+    """Give what prints on stdout."""
+    from rich.console import Console
+
+    # A pipe has no width: let tables be as wide as their content asks.
+    return Console() if sys.stdout.isatty() else Console(width=200)
 
 
 def say(text: str) -> None:

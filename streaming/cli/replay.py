@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from streaming.cli.live import facts_of, words_of
 from streaming.cli.options import (
     Capital,
     Fees,
@@ -80,15 +81,7 @@ def replay(
     with progress("replay", quiet=as_json) as advance:
         report = play(Lake.existing(lake), store, request, advance)
     if as_json:
-        print_json(
-            {"bars": report.bars, "ticks": report.ticks, "completeTo": _text(report.complete_to)}
-        )
+        print_json(facts_of(report))
         return
-    say(f"{report.bars:,} bars in {report.ticks:,} ticks, up to {_text(report.complete_to)}.")
+    say(f"{words_of(report)}.")
     say(f"Look at it: trading status --store {store}")
-
-
-def _text(ts: int | None) -> str | None:
-    from streaming.runtimes.backtest.definition import time_text
-
-    return time_text(ts)

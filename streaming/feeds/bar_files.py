@@ -6,10 +6,9 @@ own name, for quarantine to keep.
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -21,6 +20,8 @@ from streaming.contracts import PRICE_1M_HISTORY
 from streaming.errors import SourceError
 from streaming.feeds.columns import Columns, find_columns
 from streaming.feeds.raw_rows import RawBatch, Refused
+from streaming.feeds.reading import Reading
+from streaming.feeds.refusals import ReadingError, Setting
 from streaming.feeds.tabular import Rows, open_rows
 from streaming.feeds.times import utc_micros, zone
 from streaming.rules.bars import MINUTE_US
@@ -40,34 +41,6 @@ _BINANCE = [
     "ignore",
 ]
 _BINANCE_NAME = re.compile(r"^([A-Za-z0-9_]+)-(\d+[smhdwM]o?)-\d{4}-\d{2}(-\d{2})?\.\w+")
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How price files are to be read.
-
-    Attributes
-    ----------
-    source
-        "ohlcv": named columns. "binance": klines of 12 columns, with or without a header.
-    columns
-        Which column is which (see `columns.parse_mapping`); OHLCV only.
-    symbol
-        The symbol of all rows; a file whose symbol column says another is refused. Without
-        it: the file's symbol column, and for Binance the file's name
-        (BTCUSDT-1m-2024-01.csv).
-    label
-        Whether a file labels a bar by its open or its close. None: by its open for Binance
-        and where the time column is called open time, otherwise by its close.
-    tz
-        Zone of times that name none.
-    """
-
-    source: Literal["ohlcv", "binance"] = "ohlcv"
-    columns: Mapping[str, str] = field(default_factory=dict)
-    symbol: str | None = None
-    label: Literal["open", "close"] | None = None
-    tz: str = "UTC"
 
 
 class BarBatch(NamedTuple):
@@ -107,8 +80,9 @@ def read_bar_file(path: Path, reading: Reading, name: str | None = None) -> Iter
     """
     local = zone(reading.tz)
     known = name or path.name
-    binance = reading.source == "binance"
-    with open_rows(path, header=_binance_header if binance else _named) as sources:
+    header = _binance_header if reading.source == "binance" else _named
+    doubtful = reading.last_line == "doubtful"
+    with open_rows(path, header=header, doubtful_end=doubtful) as sources:
         before = 0
         for at, source in enumerate(sources):
             own = source.name == path.name
@@ -186,9 +160,12 @@ class _Reader:
         self._shift = MINUTE_US if label == "open" else 0
         self._begun = False
         if self._symbol is None and self._columns.symbol is None:
-            raise SourceError(
-                f"{self._where}: has no symbol column. Say which symbol it is with --symbol, or "
-                "which column holds it with --columns symbol=NAME."
+            raise ReadingError(
+                f"{self._where}: has no symbol column. Say which symbol it is with ",
+                Setting("symbol", "NAME"),
+                ", or which column holds it with ",
+                Setting("columns", "symbol=NAME"),
+                ".",
             )
 
     def batch(self, raw: RawBatch) -> BarBatch:
@@ -245,10 +222,14 @@ class _Reader:
             texts = pc.utf8_trim_whitespace(rows.column(names.symbol).cast(pa.string()))
         except pa.ArrowInvalid as error:
             # Bytes that the file does not even call text.
-            raise SourceError(
+            raise ReadingError(
                 f"{self._where}: column {names.symbol!r}, of type "
                 f"{rows.column(names.symbol).type}, holds bytes that are not UTF-8. Say which "
-                "symbol it is with --symbol and --columns symbol=, or write the column as text."
+                "symbol it is with ",
+                Setting("symbol", "NAME"),
+                " and ",
+                Setting("columns", "symbol="),
+                ", or write the column as text.",
             ) from error
         if odd:
             # Escaped bytes would be a symbol that nobody ever wrote.
@@ -259,19 +240,27 @@ class _Reader:
             return texts
         for text in pc.unique(texts).to_pylist():
             if text and text != self._symbol:
-                raise SourceError(
-                    f"{self._where}: its column {names.symbol!r} says {text!r}, --symbol says "
-                    f"{self._symbol!r}. Leave --symbol out, or say with --columns symbol= that "
-                    "the column is not the symbol."
+                raise ReadingError(
+                    f"{self._where}: its column {names.symbol!r} says {text!r}, ",
+                    Setting("symbol"),
+                    f" says {self._symbol!r}. Leave ",
+                    Setting("symbol"),
+                    " out, or say with ",
+                    Setting("columns", "symbol="),
+                    " that the column is not the symbol.",
                 )
         own = pa.array([self._symbol] * rows.num_rows, pa.string())
         return pc.if_else(pa.array(told), own, texts) if odd else own
 
     def _check_klines(self, source: Rows, member: str) -> None:
         if len(source.columns) != len(_BINANCE):
-            raise SourceError(
+            raise ReadingError(
                 f"{self._where}: has {len(source.columns)} columns, Binance klines have "
-                f"{len(_BINANCE)}. Use --source ohlcv with --columns for other files."
+                f"{len(_BINANCE)}. Use ",
+                Setting("source", "ohlcv"),
+                " with ",
+                Setting("columns"),
+                " for other files.",
             )
         named = _BINANCE_NAME.match(Path(member).name)
         if named and named[2] != "1m":
@@ -280,9 +269,11 @@ class _Reader:
     def _symbol_of_name(self, name: str) -> str:
         named = _BINANCE_NAME.match(Path(name).name)
         if not named:
-            raise SourceError(
+            raise ReadingError(
                 f"{self._where}: its name does not begin with a symbol, as in "
-                "BTCUSDT-1m-2024-01.csv. Say which symbol it is with --symbol."
+                "BTCUSDT-1m-2024-01.csv. Say which symbol it is with ",
+                Setting("symbol", "NAME"),
+                ".",
             )
         return named[1]
 

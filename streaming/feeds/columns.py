@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from streaming.errors import SourceError
+from streaming.feeds.refusals import ReadingError, Setting
 
 FIELDS = ("ts", "open", "high", "low", "close", "volume", "symbol")
 """What a mapping may name; `price` stands for `close`."""
@@ -100,10 +101,11 @@ def find_columns(where: str, columns: Sequence[str], mapping: Mapping[str, str])
             if found[field] is None and field in _NEEDED:
                 missing.append(field)
     if missing:
-        raise SourceError(
+        raise ReadingError(
             f"{where}: has no column {' and none '.join(missing)}; its columns are "
-            f"{_listed(columns)}. Say which one it is with --columns "
-            f"{','.join(f'{field}=NAME' for field in missing)}."
+            f"{_listed(columns)}. Say which one it is with ",
+            Setting("columns", ",".join(f"{field}=NAME" for field in missing)),
+            ".",
         )
     if not times:
         times = (str(found["ts"]),)
@@ -143,10 +145,11 @@ def _usual(where: str, columns: Sequence[str], field: str) -> str | None:
     if len(alike) > 1:
         cased = [column for column in alike if column.casefold() == field]
         if len(cased) > 1:
-            raise SourceError(
+            raise ReadingError(
                 f"{where}: column {field!r} is there {len(cased)} times, as "
-                f"{' and '.join(repr(column) for column in cased)}. Say which one it is with "
-                f"--columns {field}=NAME."
+                f"{' and '.join(repr(column) for column in cased)}. Say which one it is with ",
+                Setting("columns", f"{field}=NAME"),
+                ".",
             )
         # The table's own name for it says enough.
         own = [column for column in alike if column == field]
@@ -154,9 +157,10 @@ def _usual(where: str, columns: Sequence[str], field: str) -> str | None:
             return own[0]
         names = " and ".join(repr(column) for column in alike)
         both = f" (or {field}={'+'.join(alike)})" if field == "ts" and len(set(alike)) == 2 else ""
-        raise SourceError(
-            f"{where}: {names} could each be {field}. Say which one it is with --columns "
-            f"{field}=NAME{both}."
+        raise ReadingError(
+            f"{where}: {names} could each be {field}. Say which one it is with ",
+            Setting("columns", f"{field}=NAME"),
+            f"{both}.",
         )
     return alike[0] if alike else None
 

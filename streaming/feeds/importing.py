@@ -6,29 +6,31 @@ changes nothing, a year of fifty symbols in fifty files writes each day once, an
 that was stopped halfway has written some days whole and the others not at all. Importing
 the files again, then or ever, writes what is missing, counts the rest as duplicates and
 replaces each file's quarantine by the same rows.
+
+What was imported is corrected in two ways: a file can replace bars of other files, and an
+import can be taken back.
 """
 
 import datetime as dt
 import shutil
 import time
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
+from numpy.typing import NDArray
 
 from streaming.contracts import PRICE_1M_HISTORY
-from streaming.errors import ContractError, SourceError
-from streaming.feeds.bar_files import Reading, read_bar_file
-from streaming.feeds.raw_rows import line_rows
-from streaming.feeds.spool import PriceSpool, QuarantineSpool
-from streaming.feeds.tabular import digest_of
-from streaming.jobs.price_rows import CONFLICT, DUPLICATE, WRITTEN, stack
-from streaming.jobs.prices import check_prices, conflict_rows
+from streaming.errors import SourceError
+from streaming.feeds.reading import Reading
+from streaming.feeds.refusals import ReadingError
+from streaming.feeds.waiting_file import Reason, WaitingFile
+from streaming.jobs.price_rows import CONFLICT, DUPLICATE, WRITTEN, PriceRows, among, stack
+from streaming.jobs.prices import conflict_rows
 from streaming.lake import Lake, scratch_directory
 
-_EXAMPLES = 5
 _EPOCH = dt.date(1970, 1, 1)
 # Of an import's time, reading and checking take this part; merging takes the rest.
 _READING = 0.8
@@ -37,20 +39,14 @@ _READING = 0.8
 _WAITING_ROWS = 8_000_000
 
 
-class Reason(NamedTuple):
-    """Why one row was refused."""
-
-    row: int
-    reason: str
-
-
 class ImportReport(NamedTuple):
     """What became of a file's rows: read = written + duplicate + quarantined.
 
     `reasons` are those of the first few refused rows; `error` says why the file as a whole
     could not be read, in which case nothing of it was imported. `days` are the UTC days (as
-    the lake cuts them) of the bars that can be taken, `changed` those to which this import
-    added bars; both ascending.
+    the lake cuts them) of the bars that can be taken, `changed` those of which this import
+    changed the bars; both ascending. Of the rows written, `replaced` took the place of bars
+    that differ; of those quarantined, `differing` differ from bars that are not the file's own.
     """
 
     file: str
@@ -62,6 +58,15 @@ class ImportReport(NamedTuple):
     error: str | None = None
     days: tuple[dt.date, ...] = ()
     changed: tuple[dt.date, ...] = ()
+    replaced: int = 0
+    differing: int = 0
+
+
+class TakenBack(NamedTuple):
+    """Bars that were taken out of the lake: how many, and of which UTC days."""
+
+    rows: int
+    days: tuple[dt.date, ...]
 
 
 def import_file(
@@ -71,6 +76,7 @@ def import_file(
     *,
     symbols: Collection[str] | None = None,
     now: int | None = None,
+    replace: bool = False,
 ) -> ImportReport:
     """Import one file of bars; see `import_files`.
 
@@ -79,7 +85,7 @@ def import_file(
     SourceError
         If the file cannot be read; nothing of it is imported.
     """
-    (report,) = import_files(lake, [path], reading, symbols=symbols, now=now)
+    (report,) = import_files(lake, [path], reading, symbols=symbols, now=now, replace=replace)
     if report.error is not None:
         raise SourceError(report.error)
     return report
@@ -92,7 +98,9 @@ def import_files(
     *,
     symbols: Collection[str] | None = None,
     now: int | None = None,
+    replace: bool = False,
     advance: Callable[[float, str], None] | None = None,
+    worded: Callable[[ReadingError], str] = str,
 ) -> list[ImportReport]:
     """Import files of bars, in order; one that cannot be read does not stop the others.
 
@@ -101,15 +109,20 @@ def import_files(
     lake
         Where to.
     paths
-        CSV or JSON lines (also packed), or Parquet.
+        CSV (also packed) or Parquet files.
     reading
         How to read them.
     symbols
         The symbols that are known; rows of others are quarantined. None: all are known.
     now
         The clock, microseconds UTC; None: this machine's.
+    replace
+        Bars of the lake make room for those of the files that differ from them, and those of
+        one file for those of the next. Without it the bar that came first is kept.
     advance
         Told how much of all files is done, 0 to 1, and the name of the one at work.
+    worded
+        Words refusals that name settings of the reading; as it is, for the command line.
 
     Returns
     -------
@@ -125,7 +138,7 @@ def import_files(
     tell = advance or (lambda done, name: None)
     reports: dict[int, ImportReport] = {}
     with scratch_directory(lake.staging, "import") as scratch:
-        waiting: dict[int, _Waiting] = {}
+        waiting: dict[int, WaitingFile] = {}
         for at, path in enumerate(paths):
             begun = at - len(waiting)
 
@@ -133,112 +146,129 @@ def import_files(
                 tell((b + _READING * (at - b + done)) / len(paths), name)
 
             try:
-                file = _Waiting(path, scratch / str(at))
+                file = WaitingFile(path, scratch / str(at))
                 file.read_through(reading, symbols, clock, tell_read)
                 waiting[at] = file
             except SourceError as error:
-                reports[at] = ImportReport(str(path), error=str(error))
+                why = worded(error) if isinstance(error, ReadingError) else str(error)
+                reports[at] = ImportReport(str(path), error=why)
             rows = sum(file.prices.count for file in waiting.values())
-            if waiting and (rows >= _WAITING_ROWS or at == len(paths) - 1):
+            # Files that replace each other's bars take their turns.
+            if waiting and (replace or rows >= _WAITING_ROWS or at == len(paths) - 1):
 
                 def tell_merged(done: float, at: int = at, b: int = begun) -> None:
                     part = (at + 1 - b) * (_READING + (1 - _READING) * done)
                     tell((b + part) / len(paths), "merging")
 
-                _merge(lake, list(waiting.values()), tell_merged)
-                reports |= {place: file.report() for place, file in waiting.items()}
+                merged = _merge(lake, list(waiting.values()), tell_merged, replace)
+                reports |= dict(zip(waiting, merged, strict=True))
                 waiting = {}
     return [reports[at] for at in range(len(paths))]
 
 
-class _Waiting:
-    """A file that is read and checked, and not yet merged."""
+def take_back(
+    lake: Lake,
+    path: Path,
+    reading: Reading,
+    *,
+    instead: Reading,
+    symbols: Collection[str] | None = None,
+    now: int | None = None,
+) -> TakenBack:
+    """Take out of a lake what an import of a file had written, had it been read another way.
 
-    def __init__(self, path: Path, folder: Path) -> None:
-        self.path = path
-        self.key = digest_of(path)
-        self.fates = np.zeros(3, np.int64)
-        self.changed: list[int] = []
-        self._folder = folder
-        folder.mkdir()
-        self.prices = PriceSpool(folder, path.name)
-        self.quarantine = QuarantineSpool(folder)
-        self._read = 0
-        self._reasons: list[Reason] = []
+    Parameters
+    ----------
+    lake, path, symbols, now
+        As in `import_files`.
+    reading
+        How the file was read.
+    instead
+        How it should have been read: bars that it gives that way stay. So do those that
+        another file brought.
 
-    def read_through(
-        self,
-        reading: Reading,
-        symbols: Collection[str] | None,
-        now: int,
-        tell: Callable[[float], None],
-    ) -> None:
-        """Read and check the file to its end."""
-        for batch in read_bar_file(self.path, reading):
-            self._read += batch.rows.num_rows + len(batch.refused)
-            try:
-                checked = check_prices(
-                    batch.rows,
-                    self.path.name,
-                    batch.number,
-                    now=now,
-                    problems=batch.problems,
-                    symbols=symbols,
-                )
-            except ContractError as error:
-                # A column whose type as a whole holds no such values.
-                raise SourceError(f"{self.path}: {error}") from error
-            self.prices.add(checked.good)
-            self.refuse(checked.quarantine)
-            self.refuse(line_rows(PRICE_1M_HISTORY, self.path.name, batch.refused))
-            tell(batch.done)
-        if self._read == 0:
-            raise SourceError(f"{self.path}: has columns but no rows.")
-
-    def refuse(self, rows: pa.Table) -> None:
-        """Keep refused rows, and the reasons of the first few."""
-        self.quarantine.add(rows)
-        fresh = rows.select(["rowNumber", "reason"]).slice(0, _EXAMPLES).to_pylist()
-        reasons = [*self._reasons, *(Reason(row["rowNumber"], row["reason"]) for row in fresh)]
-        self._reasons = sorted(reasons)[:_EXAMPLES]
-
-    def report(self) -> ImportReport:
-        """Say what became of the file, and forget its rows."""
-        shutil.rmtree(self._folder)
-        return ImportReport(
-            str(self.path),
-            read=self._read,
-            written=int(self.fates[WRITTEN]),
-            duplicate=int(self.fates[DUPLICATE]),
-            quarantined=self.quarantine.count,
-            reasons=tuple(self._reasons),
-            days=_dates(self.prices.days()),
-            changed=_dates(self.changed),
-        )
+    Raises
+    ------
+    SourceError
+        If the file cannot be read in both ways; nothing is taken out.
+    LakeError
+        If the lake is damaged, full, or written by another process for too long.
+    """
+    clock = time.time_ns() // 1000 if now is None else now
+    taken: dict[int, int] = {}
+    with scratch_directory(lake.staging, "import") as scratch:
+        files = [WaitingFile(path, scratch / name) for name in ("wrong", "right")]
+        for file, way in zip(files, (reading, instead), strict=True):
+            file.read_through(way, symbols, clock, lambda done: None)
+        wrong, right = files
+        with lake.writing(PRICE_1M_HISTORY.name):
+            for day in wrong.prices.days():
+                parts = (wrong.prices.rows(day), right.prices.rows(day))
+                taken[day] = lake.take_out(day, partial(_among_first, *parts))
+    return TakenBack(sum(taken.values()), _dates([day for day, count in taken.items() if count]))
 
 
-def _merge(lake: Lake, files: list[_Waiting], tell: Callable[[float], None]) -> None:
+def _among_first(wrong: PriceRows, right: PriceRows, held: PriceRows) -> NDArray[np.bool_]:
+    return among(held, wrong) & ~among(held, right)
+
+
+def _merge(
+    lake: Lake, files: list[WaitingFile], tell: Callable[[float], None], replace: bool
+) -> list[ImportReport]:
+    """Merge files into the lake, report on each, and forget their rows."""
+    fates = np.zeros((len(files), 3), np.int64)
+    changed: list[list[int]] = [[] for _ in files]
+    differing = [0] * len(files)
+    replaced = 0
     with lake.writing(PRICE_1M_HISTORY.name):
         days = sorted({day for file in files for day in file.prices.days()})
         for done, day in enumerate(days, start=1):
             parts = [file.prices.rows(day) for file in files]
-            merged = lake.merge_day(day, stack(parts))
+            merged = lake.merge_day(day, stack(parts), replace=replace)
+            replaced += len(merged.replaced)
             begin = conflicts = 0
-            for file, part in zip(files, parts, strict=True):
-                fates = np.bincount(merged.fate[begin : begin + len(part)], minlength=3)
-                file.fates += fates
-                if fates[WRITTEN]:
-                    file.changed.append(day)
+            for at, (file, part) in enumerate(zip(files, parts, strict=True)):
+                of_day = np.bincount(merged.fate[begin : begin + len(part)], minlength=3)
+                fates[at] += of_day
+                if of_day[WRITTEN]:
+                    changed[at].append(day)
                 begin += len(part)
                 # Conflicts come in order of arrival, so each file's are together.
-                own = slice(conflicts, conflicts + int(fates[CONFLICT]))
+                own = slice(conflicts, conflicts + int(of_day[CONFLICT]))
                 conflicts = own.stop
-                if fates[CONFLICT]:
-                    refused = (merged.conflicts.take(own), merged.kept.take(own))
-                    file.refuse(conflict_rows(file.path.name, *refused))
+                if of_day[CONFLICT]:
+                    kept = merged.kept.take(own)
+                    file.refuse(conflict_rows(file.path.name, merged.conflicts.take(own), kept))
+                    differing[at] += _of_others(kept, file.path.name)
             tell(done / len(days))
         for file in files:
             lake.write_quarantine(PRICE_1M_HISTORY.name, file.key, file.quarantine.parts())
+    reports = []
+    results = zip(files, fates.tolist(), changed, differing, strict=True)
+    for file, of_file, own_days, others in results:
+        shutil.rmtree(file.folder)
+        reports.append(
+            ImportReport(
+                str(file.path),
+                read=file.read,
+                written=of_file[WRITTEN],
+                duplicate=of_file[DUPLICATE],
+                quarantined=file.quarantine.count,
+                reasons=tuple(file.reasons),
+                days=_dates(file.prices.days()),
+                changed=_dates(own_days),
+                # Where bars are replaced, files come one by one.
+                replaced=replaced,
+                differing=others,
+            )
+        )
+    return reports
+
+
+def _of_others(kept: PriceRows, name: str) -> int:
+    """Count the bars that were there before a file, or came from another one."""
+    own = np.array([source == name for source in kept.sources], np.bool_)
+    return int(np.count_nonzero((kept.number == 0) | ~own[kept.source]))
 
 
 def _dates(days: list[int]) -> tuple[dt.date, ...]:

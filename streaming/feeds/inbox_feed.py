@@ -31,11 +31,12 @@ from streaming.contracts import (
     validate,
 )
 from streaming.errors import ContractError, SettingsError, SourceError
-from streaming.feeds.bar_files import Reading, read_bar_file
+from streaming.feeds.bar_files import read_bar_file
 from streaming.feeds.feed import Arrival, Batch, Feed, FeedAlert
 from streaming.feeds.inbox_files import InboxFiles, Kind, TakenFile
 from streaming.feeds.pieces import Piece, cut
 from streaming.feeds.raw_rows import line_rows
+from streaming.feeds.reading import Reading
 from streaming.feeds.ready_files import SETTLE_SECONDS
 from streaming.feeds.report_files import read_report_file
 from streaming.feeds.tabular import digest_of

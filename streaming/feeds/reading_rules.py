@@ -13,27 +13,27 @@ named by a pattern of file names, and the first one that fits a file's name goes
     source = "binance"
 
 Where the file says nothing of the source, names like BTCUSDT-1m-2024-01.zip mean Binance
-klines, as they do for those who download them.
+klines, as they do for those who download them. Klines take no key but symbol from the top:
+what is said there of columns, labels and zones is meant for the other files.
+`last_line = "whole"` is for files that end without a line end and are whole all the same.
 """
 
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from streaming.errors import SettingsError, SourceError
-from streaming.feeds.bar_files import Reading
-from streaming.feeds.columns import parse_mapping
-from streaming.feeds.times import zone
+from streaming.errors import SettingsError
+from streaming.feeds.reading import Reading, reading_of
+from streaming.feeds.refusals import ReadingError, as_key
 
 FILE = "reading.toml"
 """Its name in the inbox."""
 
-_KEYS = ("source", "columns", "symbol", "label", "tz")
-_CHOICES = {"source": ("ohlcv", "binance"), "label": ("open", "close")}
+_KEYS = tuple(each.name for each in fields(Reading))
 _BINANCE_NAME = re.compile(r"[A-Z0-9]+-1m-\d{4}-\d{2}(-\d{2})?\.(csv|zip)(\.(gz|bz2|zst))?")
 
 
@@ -56,37 +56,50 @@ class ReadingRules:
     patterns: Mapping[str, Mapping[str, str]]
 
     def reading_of(self, name: str) -> Reading:
-        """Say how the file of a name is to be read.
+        """Say how the file of a name is to be read."""
+        pattern = next((p for p in self.patterns if fnmatchcase(name, p)), None)
+        klines = _BINANCE_NAME.fullmatch(name) is not None
+        return reading_of(self._keys(pattern, klines=klines))
+
+    def worded(self, error: ReadingError) -> str:
+        """Give a refusal in the words of this file."""
+        named = any(not isinstance(part, str) for part in error.parts)
+        return error.worded(as_key) + (f" These are keys of {self.path}." if named else "")
+
+    def check(self) -> None:
+        """Make sure that the keys make sense, for every file that there could be.
 
         Raises
         ------
         SettingsError
-            If the keys that hold for it contradict each other.
+            If one does not, or two contradict each other; the message names them.
         """
-        pattern = next((p for p in self.patterns if fnmatchcase(name, p)), None)
-        keys = {**self.common, **(self.patterns[pattern] if pattern else {})}
-        if "source" not in keys and _BINANCE_NAME.fullmatch(name):
-            # What is said for all files of columns and zones was not meant for klines.
-            keys = {"source": "binance", **({"symbol": keys["symbol"]} if "symbol" in keys else {})}
-        if keys.get("source") == "binance":
-            self._check_binance(pattern, keys)
-        return Reading(
-            source=keys.get("source", "ohlcv"),  # type: ignore[arg-type]
-            columns=parse_mapping(keys["columns"]) if "columns" in keys else {},
-            symbol=keys.get("symbol"),
-            label=keys.get("label"),  # type: ignore[arg-type]
-            tz=keys.get("tz", "UTC"),
-        )
+        for pattern in (None, *self.patterns):
+            for klines in (False, True):
+                try:
+                    reading_of(self._keys(pattern, klines=klines))
+                except ReadingError as error:
+                    own = self.patterns.get(pattern or "", {})
+                    place = _place(
+                        self.path, pattern if error.setting in own else None, error.setting
+                    )
+                    value = own.get(error.setting, self.common.get(error.setting, ""))
+                    why = error.worded(as_key)
+                    raise SettingsError(f"{place} = {value!r}: {why}") from error
 
-    def _check_binance(self, pattern: str | None, keys: Mapping[str, str]) -> None:
-        odd = [key for key in ("columns", "tz", "label") if key in keys]
-        if odd == ["label"] and keys["label"] == "open":
-            return
-        if odd and (odd != ["tz"] or keys["tz"] != "UTC"):
-            raise SettingsError(
-                f"{_place(self.path, pattern, odd[0])}: Binance klines have fixed columns and "
-                'open times in UTC. Leave it out for them, or say source = "ohlcv".'
-            )
+    def _keys(self, pattern: str | None, *, klines: bool) -> dict[str, str]:
+        own = self.patterns[pattern] if pattern else {}
+        source = own.get("source", self.common.get("source"))
+        if source is None and klines:
+            # Known by their names alone, they have the source of nobody's words.
+            return {**_symbol(self.common), **_symbol(own), "source": "binance"}
+        if "source" in own and own["source"] == "binance" != self.common.get("source"):
+            return {**_symbol(self.common), **own}
+        return {**self.common, **own}
+
+
+def _symbol(keys: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in keys.items() if name == "symbol"}
 
 
 def read_rules(folder: Path) -> ReadingRules:
@@ -108,14 +121,16 @@ def read_rules(folder: Path) -> ReadingRules:
         raise SettingsError(f"{path}: cannot be read ({error.strerror}).") from error
     common = {name: value for name, value in content.items() if not isinstance(value, dict)}
     patterns = {name: value for name, value in content.items() if isinstance(value, dict)}
-    return ReadingRules(
+    rules = ReadingRules(
         path,
-        _checked(path, None, common),
-        {pattern: _checked(path, pattern, keys) for pattern, keys in patterns.items()},
+        _texts(path, None, common),
+        {pattern: _texts(path, pattern, keys) for pattern, keys in patterns.items()},
     )
+    rules.check()
+    return rules
 
 
-def _checked(path: Path, pattern: str | None, keys: Mapping[str, Any]) -> dict[str, str]:
+def _texts(path: Path, pattern: str | None, keys: Mapping[str, Any]) -> dict[str, str]:
     for key, value in keys.items():
         place = _place(path, pattern, key)
         if key not in _KEYS:
@@ -125,15 +140,6 @@ def _checked(path: Path, pattern: str | None, keys: Mapping[str, Any]) -> dict[s
             )
         if not isinstance(value, str) or not value.strip():
             raise SettingsError(f"{place} = {value!r}: must be a text that is not empty.")
-        if key in _CHOICES and value not in _CHOICES[key]:
-            raise SettingsError(f"{place} = {value!r}: must be {' or '.join(_CHOICES[key])}.")
-        try:
-            if key == "columns":
-                parse_mapping(value)
-            elif key == "tz":
-                zone(value)
-        except (ValueError, SourceError) as error:
-            raise SettingsError(f"{place}: {error}.".replace("..", ".")) from error
     return {key: value.strip() for key, value in keys.items()}
 
 

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from streaming.errors import SourceError
 from streaming.feeds.json_lines import JsonRows
-from streaming.feeds.quotes import ClosedQuotes
+from streaming.feeds.lines import SoundLines
 from streaming.feeds.raw_rows import RawBatch, Refused
 from streaming.feeds.utf8 import text_of_bytes, text_of_parquet
 
@@ -74,7 +74,7 @@ def digest_of(path: Path, *, named: bool = True) -> str:
 
 @contextmanager
 def open_rows(
-    path: Path, *, header: Callable[[list[str]], list[str] | None]
+    path: Path, *, header: Callable[[list[str]], list[str] | None], doubtful_end: bool = False
 ) -> Iterator[list[Rows]]:
     """Open a file: one source of rows, or several for the members of a zip.
 
@@ -85,6 +85,9 @@ def open_rows(
     header
         Given the cells of a CSV's first line: None if they are the names of the columns,
         otherwise the names to use, the first line then being a row.
+    doubtful_end
+        Refuse the last line of a CSV that no line end follows: it may have been cut. One that
+        is packed is known to be whole, or cannot be read.
 
     Raises
     ------
@@ -104,7 +107,9 @@ def open_rows(
                 yield _members(path, archive, header)
         else:
             packed = next((kind for magic, kind in _PACKED.items() if head.startswith(magic)), None)
-            yield [_text_rows(path, path.name, partial(_stream, path, packed), header)]
+            doubtful = doubtful_end and packed is None
+            opened = partial(_stream, path, packed)
+            yield [_text_rows(path, path.name, opened, header, doubtful)]
 
 
 @contextmanager
@@ -163,12 +168,13 @@ def _text_rows(
     name: str,
     opened: Callable[[], AbstractContextManager[_Stream]],
     header: Callable[[list[str]], list[str] | None],
+    doubtful_end: bool = False,
 ) -> Rows:
     with opened() as stream:
         head = stream.bytes.read(_HEAD_BYTES)
     if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
         return JsonRows(str(path) if name == path.name else f"{path}, {name}", name, opened)
-    return _CsvRows(path, name, opened, header, head)
+    return _CsvRows(path, name, opened, header, head, doubtful_end)
 
 
 class _ParquetRows:
@@ -219,8 +225,10 @@ class _CsvRows:
         opened: Callable[[], AbstractContextManager[_Stream]],
         header: Callable[[list[str]], list[str] | None],
         head: bytes,
+        doubtful_end: bool = False,
     ) -> None:
         self.name = name
+        self._doubtful_end = doubtful_end
         self._path = path
         self._open = opened
         first = _first_line(path, head)
@@ -237,15 +245,15 @@ class _CsvRows:
         names = [f"c{at}" for at in range(len(self.columns))]
         done = 0
         with self._open() as stream:
-            file = ClosedQuotes(stream.bytes, self._delimiter, len(names))
+            file = SoundLines(
+                stream.bytes, self._delimiter, len(names), doubtful_end=self._doubtful_end
+            )
 
             def refuse(line: pyarrow.csv.InvalidRow) -> Literal["skip", "error"]:
                 number = (line.number or 0) - self._skip
                 why = f"line has {line.actual_columns} cells for {line.expected_columns} columns"
-                original = file.original(line.text)
-                if original is not None:
-                    why = "line ends within a quote"
-                left_out.append(Refused(number, original or line.text, why))
+                line_text, why = file.original(line.text) or (line.text, why)
+                left_out.append(Refused(number, line_text, why))
                 return "skip"
 
             for batch in self._read(file, names, refuse):

@@ -129,18 +129,22 @@ def rows_of_marks(books: Records, key: Mapping[str, Array], price: Int, ts: Int)
     price, ts : int64[n]
         The last close, x 1e8, and its bar's time.
     """
-    average = average_prices(books)
-    pnl = np.empty(len(books), np.int64)
-    notionals(price - average, books["net"], books["point_value"], pnl)
     columns = {
         **key,
-        "unrealizedPnl": money_array(pnl),
+        "unrealizedPnl": money_array(unrealized(books, price)),
         "currentPrice": money_array(price),
-        "avgPrice": money_array(average),
+        "avgPrice": money_array(average_prices(books)),
         "netQty": money_array(books["net"]),
         "ts": time_array(ts),
     }
     return pa.table(columns, schema=arrow_schema(UNREALIZED_PNL_LATEST))
+
+
+def unrealized(books: Records, price: Int) -> Int:
+    """Give the unrealised PnL (x 1e8) of open positions (BOOK[n]) at prices (x 1e8)."""
+    pnl = np.empty(len(books), np.int64)
+    notionals(price - average_prices(books), books["net"], books["point_value"], pnl)
+    return pnl
 
 
 def directions(long: NDArray[np.bool_]) -> Array:

@@ -1,7 +1,8 @@
 """Bars of many symbols as arrays: sorted, merged, and freed of duplicates.
 
-The first bar of a (symbol, ts) is kept for good: one that came later and is equal counts
-as a duplicate, one that differs is a conflict, whichever file it came from.
+The first bar of a (symbol, ts) is kept: one that came later and is equal counts as a
+duplicate, one that differs is a conflict, whichever file it came from. Only rows that are
+said to replace take the place of those that were held before.
 """
 
 from collections.abc import Iterator
@@ -68,13 +69,14 @@ class Merged(NamedTuple):
     `rows` are sorted by (symbol, ts), each pair once, with codes in the order of the text.
     `fate` (int8, one for each new row) says what became of it: WRITTEN, DUPLICATE of a kept
     row, or CONFLICT. `conflicts` are the last, in order of arrival, each differing from the
-    row at the same place of `kept`.
+    row at the same place of `kept`. `replaced` are held rows that made room for new ones.
     """
 
     rows: PriceRows
     fate: NDArray[np.int8]
     conflicts: PriceRows
     kept: PriceRows
+    replaced: PriceRows
 
     @property
     def written(self) -> int:
@@ -181,7 +183,7 @@ def by_day(rows: PriceRows) -> Iterator[tuple[int, PriceRows]]:
         yield day, rows.take(order[begin:end])
 
 
-def merge(held: PriceRows, new: PriceRows) -> Merged:
+def merge(held: PriceRows, new: PriceRows, *, replace: bool = False) -> Merged:
     """Merge new rows, in order of arrival, into rows that were held before.
 
     Parameters
@@ -190,33 +192,86 @@ def merge(held: PriceRows, new: PriceRows) -> Merged:
         Rows kept earlier: any order, each (symbol, ts) once.
     new
         Rows in the order of arrival, any number of times.
+    replace
+        Held rows make room for new ones that differ. Among the new ones the first is kept.
 
     Notes
     -----
     Merging A and then B gives the rows of merging A followed by B. Two volumes of NaN are
     equal; `source` is not compared.
     """
+    if replace:
+        first = merge(no_rows(), new).rows
+        met = _meeting(first, held, equal=False)
+        return merge(held.take(~met), new)._replace(replaced=held.take(met))
     both = stack([held, new])
     n = len(both)
     if n == 0:
-        return Merged(both, np.empty(0, np.int8), both, both)
-    # The sort is stable and held rows come first: the first of a group is the one to keep.
-    order = np.lexsort((both.ts, both.symbol))
-    symbol, ts = both.symbol[order], both.ts[order]
-    first = np.ones(n, np.bool_)
-    first[1:] = (symbol[1:] != symbol[:-1]) | (ts[1:] != ts[:-1])
-    again = order[~first]
-    lead = order[np.maximum.accumulate(np.where(first, np.arange(n), 0))][~first]
+        return Merged(both, np.empty(0, np.int8), both, both, no_rows())
+    order, first_of, again, lead = _repeats(both)
     differs = _differ(both.take(again), both.take(lead))
     fate = np.full(n, WRITTEN, np.int8)
     fate[again] = np.where(differs, CONFLICT, DUPLICATE)
     arrived = np.argsort(again[differs])
     return Merged(
-        both.take(order[first]),
+        both.take(order[first_of]),
         fate[len(held) :],
         both.take(again[differs][arrived]),
         both.take(lead[differs][arrived]),
+        no_rows(),
     )
+
+
+def among(held: PriceRows, rows: PriceRows) -> NDArray[np.bool_]:
+    """Tell which held rows are among others, of the same source and with the same values.
+
+    Parameters
+    ----------
+    held
+        n rows, each (symbol, ts) once.
+    rows
+        Others, in the order of arrival; of a (symbol, ts) the first counts.
+
+    Returns
+    -------
+    bool[n]
+    """
+    return _meeting(merge(no_rows(), rows).rows, held, equal=True)
+
+
+def _meeting(first: PriceRows, second: PriceRows, *, equal: bool) -> NDArray[np.bool_]:
+    """Tell which rows of the second meet one of the first that equals, or differs from, them.
+
+    In each of both, a (symbol, ts) is there once. Those that equal are of one source, too.
+    """
+    met = np.zeros(len(second), np.bool_)
+    both = stack([first, second])
+    if len(both):
+        _, _, again, lead = _repeats(both)
+        differs = _differ(both.take(again), both.take(lead))
+        chosen = ~differs & (both.source[again] == both.source[lead]) if equal else differs
+        met[again[chosen] - len(first)] = True
+    return met
+
+
+def _repeats(both: PriceRows) -> tuple[Int, NDArray[np.bool_], Int, Int]:
+    """Group n rows by (symbol, ts).
+
+    Returns
+    -------
+    order : int64[n]
+        Sorts them; rows of a group stay in the order given.
+    first : bool[n]
+        In that order: which begin a group.
+    again, lead : int64
+        Rows that begin none, and the one that begins theirs.
+    """
+    order = np.lexsort((both.ts, both.symbol))
+    symbol, ts = both.symbol[order], both.ts[order]
+    first = np.ones(len(both), np.bool_)
+    first[1:] = (symbol[1:] != symbol[:-1]) | (ts[1:] != ts[:-1])
+    lead = order[np.maximum.accumulate(np.where(first, np.arange(len(both)), 0))]
+    return order, first, order[~first], lead[~first]
 
 
 def _differ(a: PriceRows, b: PriceRows) -> NDArray[np.bool_]:

@@ -4,6 +4,7 @@ Layout below the lake's folder:
 
 - `price_1m_history/day=YYYY-MM-DD/bars.parquet` (module `prices`),
 - `quarantine_history/table=<name>/<key>.parquet` (module `quarantine`),
+- `live/<table>/day=YYYY-MM-DD.parquet` (module `history`),
 - `runs/<runId>/...`, written by the backtest with `atomic_directory`,
 - `.locks` and `.staging`, which no reader needs.
 
@@ -13,13 +14,14 @@ Every file is whole or absent. Readers take no lock; writers of one table take t
 import datetime as dt
 import difflib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from streaming.contracts import PRICE_1M_HISTORY, QUARANTINE_HISTORY
 from streaming.errors import LakeError
@@ -36,7 +38,11 @@ from streaming.lake import prices
 from streaming.lake.atomic import disk_errors, read_errors, sweep
 from streaming.lake.lock import WAIT_SECONDS, table_lock
 from streaming.lake.prices import DayInfo
-from streaming.lake.quarantine import read_quarantine, write_quarantine
+from streaming.lake.quarantine import (
+    quarantined_by_day,
+    read_quarantine,
+    write_quarantine,
+)
 from streaming.rules.bars import Bars, no_bars
 
 _EPOCH = dt.date(1970, 1, 1)
@@ -201,7 +207,7 @@ class Lake:
     def write_prices(self, rows: PriceRows | pa.Table) -> WriteReport:
         """Merge rows into the days that they belong to.
 
-        The first bar of a (symbol, ts) is kept for good: equal ones after it are counted,
+        The first bar of a (symbol, ts) is kept: equal ones after it are counted,
         differing ones given back. Each day is replaced as a whole or not at all; a day to
         which nothing is added is not touched.
 
@@ -228,7 +234,7 @@ class Lake:
             stack([report.kept for report in reports]),
         )
 
-    def merge_day(self, day: int, rows: PriceRows) -> Merged:
+    def merge_day(self, day: int, rows: PriceRows, *, replace: bool = False) -> Merged:
         """Merge rows, all of one day, into that day's file; call it under `writing`.
 
         Parameters
@@ -237,14 +243,44 @@ class Lake:
             Days since 1970-01-01 UTC.
         rows
             Rows in order of arrival.
+        replace
+            Bars of the lake make room for rows that differ.
         """
-        date = _EPOCH + dt.timedelta(days=day)
-        path = self.day_file(date)
-        held = prices.read_rows(path) if path.exists() else no_rows()
-        merged = merge(held, rows)
+        date, path, held = self._held(day)
+        merged = merge(held, rows, replace=replace)
         if merged.written:
             prices.write_day(path, date, merged.rows)
         return merged
+
+    def take_out(self, day: int, chosen: Callable[[PriceRows], NDArray[np.bool_]]) -> int:
+        """Take bars out of one day's file; call it under `writing`.
+
+        Parameters
+        ----------
+        day
+            Days since 1970-01-01 UTC.
+        chosen
+            Told the day's n bars; gives bool[n], those to take out.
+
+        Returns
+        -------
+        int
+            How many they were. A day that has none left has no file.
+        """
+        date, path, held = self._held(day)
+        left = held.take(~chosen(held))
+        if len(left) == len(held):
+            return 0
+        if len(left):
+            prices.write_day(path, date, stack([left]))
+        else:
+            path.unlink()
+        return len(held) - len(left)
+
+    def _held(self, day: int) -> tuple[dt.date, Path, PriceRows]:
+        date = _EPOCH + dt.timedelta(days=day)
+        path = self.day_file(date)
+        return date, path, prices.read_rows(path) if path.exists() else no_rows()
 
     @contextmanager
     def writing(self, table: str) -> Iterator[None]:
@@ -271,6 +307,10 @@ class Lake:
     def quarantine(self, table: str | None = None) -> pa.Table:
         """Read refused rows, of one table or all, sorted by source and row number."""
         return read_quarantine(self.root, table)
+
+    def quarantined_by_day(self, table: str) -> dict[dt.date, int]:
+        """Count refused rows by day; see `quarantine.quarantined_by_day`."""
+        return quarantined_by_day(self.root, table)
 
     def day_file(self, day: dt.date) -> Path:
         """Name the file that holds a UTC day's bars, whether it is there or not."""

@@ -4,14 +4,18 @@
 for one table; importing that source again replaces its file.
 """
 
+import datetime as dt
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from streaming.contracts import QUARANTINE_HISTORY, arrow_schema
+from streaming.contracts import QUARANTINE_HISTORY, arrow_schema, time_values
 from streaming.errors import LakeError
+from streaming.jobs.price_rows import day_of
 from streaming.lake.atomic import atomic_file
 
 _SCHEMA = arrow_schema(QUARANTINE_HISTORY)
@@ -78,15 +82,35 @@ def read_quarantine(root: Path, table: str | None = None) -> pa.Table:
         If a file is damaged.
     """
     base = root / QUARANTINE_HISTORY.name
-    parts = [_SCHEMA.empty_table()]
-    for path in sorted(base.glob(f"table={table or '*'}/*.parquet")):
-        try:
-            with pq.ParquetFile(path, page_checksum_verification=True) as file:
-                parts.append(file.read().cast(_SCHEMA))
-        except (pa.ArrowException, OSError, ValueError) as error:
-            raise LakeError(
-                f"{path}: is damaged ({error}). Delete it and import its source again."
-            ) from error
-    return pa.concat_tables(parts).sort_by(
+    parts = [_read(path) for path in sorted(base.glob(f"table={table or '*'}/*.parquet"))]
+    return pa.concat_tables([_SCHEMA.empty_table(), *parts]).sort_by(
         [(name, "ascending") for name in ("tableName", "source", "rowNumber")]
     )
+
+
+def quarantined_by_day(root: Path, table: str) -> dict[dt.date, int]:
+    """Count the refused rows of a table by UTC day; those whose time is not known are of none.
+
+    Raises
+    ------
+    LakeError
+        If a file is damaged.
+    """
+    counts: Counter[int] = Counter()
+    for path in sorted(folder_of(root, table).glob("*.parquet")):
+        ts = time_values(_read(path, ["ts"]).column("ts").drop_null())
+        days, rows = np.unique(day_of(ts), return_counts=True)
+        counts.update(dict(zip(days.tolist(), rows.tolist(), strict=True)))
+    epoch = dt.date(1970, 1, 1)
+    return {epoch + dt.timedelta(days=day): rows for day, rows in counts.items()}
+
+
+def _read(path: Path, columns: list[str] | None = None) -> pa.Table:
+    schema = _SCHEMA if columns is None else pa.schema([_SCHEMA.field(name) for name in columns])
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            return file.read(columns).cast(schema)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise LakeError(
+            f"{path}: is damaged ({error}). Delete it and import its source again."
+        ) from error

@@ -13,6 +13,7 @@ import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import apsw
@@ -126,6 +127,8 @@ class Lease:
         Microseconds for which the lease holds from a heartbeat.
     released : bool
         The holder gave it back.
+    taken : int
+        Since when it is this holder's: wall clock, microseconds UTC; 0: nobody ever took it.
     """
 
     epoch: int
@@ -135,6 +138,7 @@ class Lease:
     wall: int
     ttl: int
     released: bool
+    taken: int = 0
 
     def age(self, clock: Clock) -> int:
         """Give the microseconds since the last heartbeat."""
@@ -155,12 +159,12 @@ class Lease:
 def read_lease(db: apsw.Connection) -> Lease:
     """Read the lease."""
     row = db.execute(
-        "SELECT epoch, holder, pid, started, boot, space, heartbeat, wall, ttl, released "
+        "SELECT epoch, holder, pid, started, boot, space, heartbeat, wall, ttl, released, taken "
         "FROM store_lease"
     ).get
-    epoch, holder, pid, started, boot, space, heartbeat, wall, ttl, released = row
+    epoch, holder, pid, started, boot, space, heartbeat, wall, ttl, released, taken = row
     process = Process(pid, started, boot, space)
-    return Lease(epoch, holder, process, heartbeat, wall, ttl, bool(released))
+    return Lease(epoch, holder, process, heartbeat, wall, ttl, bool(released), taken)
 
 
 def take_lease(db: apsw.Connection, path: Path, lease: Lease, clock: Clock) -> Lease:
@@ -169,7 +173,7 @@ def take_lease(db: apsw.Connection, path: Path, lease: Lease, clock: Clock) -> L
     Parameters
     ----------
     lease
-        Who wants it; its epoch does not matter.
+        Who wants it; its epoch and when it was taken do not matter.
 
     Returns
     -------
@@ -185,15 +189,15 @@ def take_lease(db: apsw.Connection, path: Path, lease: Lease, clock: Clock) -> L
     seconds = held.remaining(clock, lease.process) / 1e6
     if seconds > 0:
         raise LeaseHeldError(
-            f"{path}: the store is held by {held} for another {seconds:.1f} s. Stop that "
-            "process, or wait until its lease has passed.",
+            f"{path}: the store is held by {held} since {_words(held.taken)}, and for another "
+            f"{seconds:.1f} s. Stop that process, or wait until its lease has passed.",
             held.holder,
             seconds,
         )
     process = lease.process
     db.execute(
         "UPDATE store_lease SET epoch = ?, holder = ?, pid = ?, started = ?, boot = ?, space = ?, "
-        "heartbeat = ?, wall = ?, ttl = ?, released = 0",
+        "heartbeat = ?, wall = ?, ttl = ?, released = 0, taken = ?",
         (
             held.epoch + 1,
             lease.holder,
@@ -204,9 +208,14 @@ def take_lease(db: apsw.Connection, path: Path, lease: Lease, clock: Clock) -> L
             lease.heartbeat,
             lease.wall,
             lease.ttl,
+            lease.wall,
         ),
     )
     return read_lease(db)
+
+
+def _words(wall: int) -> str:
+    return f"{datetime.fromtimestamp(wall // 1_000_000, UTC):%Y-%m-%d %H:%M:%SZ}"
 
 
 def beat(db: apsw.Connection, clock: Clock) -> None:

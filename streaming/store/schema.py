@@ -27,7 +27,7 @@ from streaming.errors import StoreDamagedError, StoreError
 APPLICATION_ID = 0x74726453
 """What SQLite's header says of the file: "trdS"."""
 
-FORMAT = 1
+FORMAT = 2
 """Version of the store's own tables (SQLite's user_version)."""
 
 _OWN = """
@@ -58,7 +58,8 @@ CREATE TABLE IF NOT EXISTS store_lease (
   heartbeat INTEGER NOT NULL,
   wall INTEGER NOT NULL,
   ttl INTEGER NOT NULL,
-  released INTEGER NOT NULL CHECK (released IN (0, 1))
+  released INTEGER NOT NULL CHECK (released IN (0, 1)),
+  taken INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS store_consumers (
   consumer TEXT NOT NULL,
@@ -67,7 +68,7 @@ CREATE TABLE IF NOT EXISTS store_consumers (
   PRIMARY KEY (consumer, "table")
 ) STRICT, WITHOUT ROWID;
 INSERT OR IGNORE INTO store_tick VALUES (1, 0, NULL, NULL);
-INSERT OR IGNORE INTO store_lease VALUES (1, 0, '', 0, 0, '', '', 0, 0, 0, 1);
+INSERT OR IGNORE INTO store_lease VALUES (1, 0, '', 0, 0, '', '', 0, 0, 0, 1, 0);
 """
 
 

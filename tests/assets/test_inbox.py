@@ -237,9 +237,13 @@ def test_names_of_binance_are_read_as_binance(place):
         ('zone = "UTC"', "zone: there is no such key"),
         ('["a*"]\nlabel = "middle"', r"\['a\*'\].label = 'middle': must be open or close"),
         ("symbol = 5", "symbol = 5: must be a text"),
-        ('columns = "when=ts"', "columns: 'when=ts'"),
-        ('tz = "Oslo"', "tz: "),
-        ('source = "binance"\ntz = "Europe/Oslo"', "tz: Binance klines have fixed columns"),
+        ('columns = "when=ts"', "columns = 'when=ts': "),
+        ('tz = "Oslo"', "tz = 'Oslo': time zone"),
+        ('source = "binance"\ntz = "Europe/Oslo"', "tz = .*: Binance klines have fixed columns"),
+        ('source = "binance"\ncolumns = "ts=t"', "leave columns out for them, or use source = "),
+        ('columns = "ts=t"\n["B*"]\nsource = "binance"\nlabel = "close"', r"\['B\*'\].label = "),
+        ('source = "binance"\n["a*"]\ncolumns = "ts=t"', r"\['a\*'\].columns = "),
+        ('last_line = "maybe"', "last_line = 'maybe': must be whole or doubtful"),
     ],
 )
 def test_a_reading_file_that_makes_no_sense_stops_the_import_and_moves_nothing(place, text, words):
@@ -250,6 +254,37 @@ def test_a_reading_file_that_makes_no_sense_stops_the_import_and_moves_nothing(p
     assert "reading.toml" in str(error.value)
     assert path.exists()
     assert place.rows == 0
+
+
+def test_what_stands_at_the_top_is_not_meant_for_a_section_of_klines(place):
+    begin = 1_709_251_200_000
+    place.put("coins.csv", f"{begin},1,2,1,2,5,{begin + 59_999},1,1,1,1,0\n")
+    place.put(
+        "reading.toml",
+        'tz = "Europe/Oslo"\ncolumns = "ts=t"\n["coins*"]\nsource = "binance"\nsymbol = "BTC"\n',
+    )
+    assert [report.written for report in place.inbox.import_ready()] == [1]
+    assert place.lake.bars()["BTC"].ts.tolist() == [(begin + 60_000) * 1_000]
+
+
+def test_a_refusal_advises_keys_of_the_reading_file_not_options(place):
+    place.put("a.csv", "when,open,high,low,close\n2024-03-01T00:01:00Z,1,2,1,2\n")
+    (report,) = place.inbox.import_ready()
+    assert 'columns = "ts=NAME"' in report.message
+    assert str(place.folders.inbox / "reading.toml") in report.message
+    assert "--" not in report.message
+    assert "--" not in (place.folders.refused / "a.csv.reason.txt").read_text()
+
+
+def test_another_content_of_the_same_size_and_mtime_is_seen(place):
+    path = place.put_old("spy.csv", bars("2024-03-01"))
+    place.inbox.import_ready()
+    assert place.ready == []
+    place.put_old("spy.csv", bars("2024-03-02"))
+    assert path.stat().st_size == len(bars("2024-03-01"))
+    assert place.ready == ["spy.csv"]
+    (report,) = place.inbox.import_ready()
+    assert (report.fate, report.written) == ("imported", 5)
 
 
 def test_a_damaged_ledger_is_named_and_may_be_moved_away(place):

@@ -62,7 +62,7 @@ class UiServer:
             )
 
     def start(self):
-        """Start the script, and wait until its code location is loaded."""
+        """Start the script, and wait until its code locations are loaded."""
         self.begin()
         until = time.monotonic() + START_SECONDS
         while True:
@@ -70,7 +70,7 @@ class UiServer:
             assert time.monotonic() < until, self.printed()
             try:
                 entries = self.ask(_LOADED)["workspaceOrError"]["locationEntries"]
-                assert [one["loadStatus"] for one in entries] == ["LOADED"]
+                assert [one["loadStatus"] for one in entries] == ["LOADED", "LOADED"]
             except (OSError, AssertionError):
                 time.sleep(0.1)
             else:

@@ -151,9 +151,9 @@ def test_a_signal_that_is_to_be_ignored_is_ignored(tmp_path):
 
 
 def test_handlers_are_put_back(trading):
-    before = [signal.getsignal(number) for number in cli._STOPS]
+    before = [signal.getsignal(number) for number in cli.STOPS]
     assert trading("strategies")[0] == 0
-    assert [signal.getsignal(number) for number in cli._STOPS] == before
+    assert [signal.getsignal(number) for number in cli.STOPS] == before
 
 
 def test_every_error_has_a_code_of_the_table():

@@ -71,6 +71,7 @@ def test_json_says_it_all(tmp_path, files):
         "written": 1,
         "duplicate": 0,
         "quarantined": 1,
+        "replaced": 0,
         "reasons": [{"row": 2, "reason": "high 8 is below low 9"}],
         "error": None,
     }
@@ -121,6 +122,31 @@ def test_wrong_use_exits_2_and_writes_nothing(tmp_path, files, options, monkeypa
     monkeypatch.chdir(tmp_path)
     assert trading(files[0], *options)[0] == 2
     assert not (tmp_path / "l").exists()
+
+
+def test_a_file_that_replaces_wins_and_says_how_often(tmp_path):
+    path, lake = tmp_path / "a.csv", tmp_path / "lake"
+    line = "2024-03-04 12:30,10,12,9,{close}\n"
+    head = TEXT.partition("\n")[0] + "\n"
+    path.write_text(head + line.format(close=11))
+    assert trading(path, "--lake", lake, "--symbol", "S")[0] == 0
+    path.write_text(head + line.format(close=10.5))
+    _, out, _ = trading(path, "--lake", lake, "--symbol", "S")
+    assert "--replace puts them in their place" in out
+    assert Lake(lake).bars()["S"].close.tolist() == [11 * 10**8]
+    _, out, _ = trading(path, "--lake", lake, "--symbol", "S", "--replace")
+    assert "1 of the written took the place of bars that differ" in out
+    assert Lake(lake).bars()["S"].close.tolist() == [1_050_000_000]
+    again = trading(path, "--lake", lake, "--symbol", "S", "--replace", "--json")[1]
+    assert [json.loads(again)[name] for name in ("written", "replaced", "duplicate")] == [0, 0, 1]
+
+
+def test_a_last_line_without_an_end_is_quarantined_unless_it_is_said_to_be_whole(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text(TEXT.splitlines()[0] + "\n2024-03-04 12:30,10,12,9,11")
+    options = ["--lake", tmp_path / "lake", "--symbol", "S", "--json"]
+    assert json.loads(trading(path, *options)[1])["quarantined"] == 1
+    assert json.loads(trading(path, *options, "--last-line", "whole")[1])["written"] == 1
 
 
 def test_no_file_is_wrong_use(tmp_path):

@@ -78,6 +78,10 @@ def test_status_tells_positions_pnl_lease_and_rejections(store, trading):
     shown = trading("status", "--store", store)[1]
     assert "Open positions" in shown
     assert "NO_OPEN_POSITION" in shown
+    for table, key in (("accepted", "accepted_trade_signal_history"),
+                       ("rejected", "rejected_trade_signal_history")):  # fmt: skip
+        assert sum(one["count"] for one in found[table]) == found["rows"][key] > 0
+    assert found["lease"]["since"] <= found["committed"]
 
 
 def test_a_start_trades_from_then_on_with_features_of_before(store, replay, tmp_path, trading):

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from streaming.feeds.bar_files import Reading
 from streaming.feeds.importing import ImportReport, import_file
+from streaming.feeds.reading import Reading
 from streaming.lake import Lake
 
 HEADER = "symbol,ts,open,high,low,close,volume"
@@ -42,7 +42,10 @@ class Imported:
 
 
 def import_text(tmp_path: Path, text: str | bytes, name: str = "a.csv", **how: Any) -> Imported:
-    """Import a file with the text given."""
+    """Import a file with the text given, whose last line is ended, or the bytes as they are."""
+    tmp_path.mkdir(parents=True, exist_ok=True)
     path = tmp_path / name
-    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    if isinstance(text, str):
+        text = (text if text.endswith(("\n", "\r")) else text + "\n").encode()
+    path.write_bytes(text)
     return Imported(tmp_path / "lake", path, **how)

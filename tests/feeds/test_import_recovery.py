@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from streaming.feeds import importing
-from streaming.feeds.bar_files import Reading
 from streaming.feeds.importing import import_files
+from streaming.feeds.reading import Reading
 from streaming.feeds.synthetic_files import DUPLICATES_PER_FILE, REFUSED_PER_FILE, write_market
 from streaming.lake import Lake
 
@@ -20,7 +20,7 @@ from streaming.lake import Lake
 _IMPORT = """
 import os, signal, sys
 from pathlib import Path
-from streaming.feeds.bar_files import Reading
+from streaming.feeds.reading import Reading
 from streaming.feeds.importing import import_files
 from streaming.lake import Lake
 import pyarrow.dataset

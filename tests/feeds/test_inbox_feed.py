@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from streaming.errors import SourceError
 from streaming.feeds import json_lines, tabular
-from streaming.feeds.bar_files import Reading
 from streaming.feeds.inbox_feed import InboxFeed
 from streaming.feeds.inbox_files import InboxFiles
+from streaming.feeds.reading import Reading
 
 from .arriving import REPORTS, bar, report, taken, write
 from .files import HEADER, kline
@@ -148,7 +148,7 @@ def test_a_column_of_another_kind_refuses_the_file_not_the_engine(root):
 
 
 def test_a_refused_file_may_come_again_once_it_can_be_read(root):
-    (root / "bars" / "BTCUSDT-1m-2024-03.csv").write_text(kline(1709555400))
+    (root / "bars" / "BTCUSDT-1m-2024-03.csv").write_text(kline(1709555400) + "\n")
     (batch,) = everything(root)
     (aside,) = (root / "refused").iterdir()
     aside.rename(root / "bars" / "BTCUSDT-1m-2024-03.csv")

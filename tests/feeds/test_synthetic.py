@@ -6,8 +6,8 @@ import hashlib
 import numpy as np
 import pytest
 
-from streaming.feeds.bar_files import Reading
 from streaming.feeds.importing import import_files
+from streaming.feeds.reading import Reading
 from streaming.feeds.synthetic import KINDS, digits_of, make_market
 from streaming.feeds.synthetic_files import write_market
 from streaming.lake import Lake

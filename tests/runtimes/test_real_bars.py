@@ -2,8 +2,8 @@
 
 import pytest
 
-from streaming.feeds.bar_files import Reading
 from streaming.feeds.importing import import_files
+from streaming.feeds.reading import Reading
 from streaming.jobs.strategies import STRATEGIES
 from streaming.lake import Lake
 from streaming.rules.bars import Bars

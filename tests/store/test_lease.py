@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import UTC, datetime
 from random import Random
 
 import apsw
@@ -39,10 +40,10 @@ def path(folder):
 
 def test_a_living_process_keeps_it_until_its_time_is_over(path, clock):
     first = TableStore(path, holder="first", lease_seconds=10, clock=clock)
+    since = f"{datetime.fromtimestamp(clock.wall() // 1_000_000, UTC):%Y-%m-%d %H:%M:%SZ}"
     clock.sleep(9.5)
-    with pytest.raises(
-        LeaseHeldError, match=r"held by first \(process \d+, epoch 1\) for another 0.5 s"
-    ):
+    who = rf"held by first \(process \d+, epoch 1\) since {since}, and for another 0.5 s"
+    with pytest.raises(LeaseHeldError, match=who):
         TableStore(path, holder="second", clock=clock)
     clock.sleep(0.5)
     second = TableStore(path, holder="second", clock=clock)

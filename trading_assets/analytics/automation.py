@@ -1,7 +1,7 @@
 """What keeps the current month up to date by itself, once it is switched on.
 
 New prices, of whichever day, make the month in progress be run again: it rests on every bar
-before it. Months that have ended are left alone; a person backfills them.
+before it. Months that have ended are those of `changed_months`.
 """
 
 import dagster as dg

@@ -4,14 +4,17 @@ import dagster as dg
 
 from trading_assets.analytics.automation import current_month_sensor
 from trading_assets.analytics.backtests import BACKTESTS, backtest_assets
+from trading_assets.analytics.changed_months import changed_months_sensor
 from trading_assets.analytics.contract_checks import contract_checks
 from trading_assets.analytics.equity import METRICS, equity_assets
 from trading_assets.analytics.indicators import indicator_asset
+from trading_assets.analytics.lost_bars_check import lost_bars_check
 from trading_assets.analytics.partition_checks import partition_checks
 from trading_assets.analytics.prices import import_inbox_job, prices_asset
 from trading_assets.analytics.reconciliation_checks import reconciliation_checks
 from trading_assets.analytics.schedules import backtests_schedule, prices_schedule
 from trading_assets.analytics.sensors import inbox_sensor
+from trading_assets.analytics.taking_out import take_out_job
 from trading_assets.analytics.warehouse import warehouse_asset
 from trading_assets.analytics.window_backtest import backtest_window_job
 from trading_assets.lineage import external_tables
@@ -36,13 +39,18 @@ def definitions(platform: Platform) -> dg.Definitions:
     month_by_strategy = dg.AssetSelection.assets(BACKTESTS, METRICS)
     return dg.Definitions(
         assets=[*made, *external_tables(tables)],
-        asset_checks=[*contract_checks(), *reconciliation_checks(), *partition_checks()],
-        jobs=[importing, backtest_window_job(platform)],
+        asset_checks=[
+            *contract_checks(),
+            lost_bars_check(),
+            *reconciliation_checks(),
+            *partition_checks(),
+        ],
+        jobs=[importing, take_out_job(platform), backtest_window_job(platform)],
         schedules=[
             prices_schedule(platform),
             backtests_schedule(platform, month_by_strategy),
         ],
-        sensors=[inbox_sensor(importing), current_month_sensor()],
+        sensors=[inbox_sensor(importing), current_month_sensor(), changed_months_sensor()],
         resources={"platform": platform_resource(platform)},
         # Not a process for each step: it would import everything, and load the compiled rules,
         # for each asset and each check. Assets use threads of their own.

@@ -7,70 +7,30 @@ The ledger is written after the lake, so a process that is killed leaves at wors
 import again, which adds nothing twice. It is told which contents were begun: of those that
 did not come to their end it is not known which days were changed, so all of theirs are
 announced. One process at a time works on the inbox.
+
+The first bar of a (symbol, ts) is kept. A person corrects that by saying that a file replaces:
+its bars win, and those that the same content gave by other rules of reading are taken out.
 """
 
 import datetime as dt
-import hashlib
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
-from typing import Literal, NamedTuple
 
-from streaming.errors import SettingsError
-from streaming.feeds.bar_files import Reading
-from streaming.feeds.importing import ImportReport, Reason, import_files
-from streaming.feeds.reading_rules import FILE, read_rules
+from streaming.errors import SettingsError, SourceError
+from streaming.feeds.importing import import_files, take_back
+from streaming.feeds.reading import Reading
+from streaming.feeds.reading_rules import FILE, ReadingRules, read_rules
 from streaming.feeds.ready_files import SETTLE_SECONDS, why_not
-from streaming.lake import Lake, sweep, table_lock
-from streaming.lake.atomic import disk_errors
-from trading_assets.analytics.inbox_ledger import Entry, Ledger, Stamp
+from streaming.lake import Lake
+from trading_assets.analytics.inbox_days import Lost, lost_bars, note_days
+from trading_assets.analytics.inbox_files import FreshFile, digest_of, receipt, stamp_of
+from trading_assets.analytics.inbox_ledger import WAIT_SECONDS, Entry, Ledger, Seen, Stamp, alone
 from trading_assets.analytics.inbox_listing import Listing, list_inbox
+from trading_assets.analytics.inbox_reports import InboxReport, held, imported, replacing
 from trading_assets.analytics.refusing import reason_file, refuse
 from trading_assets.platform import Folders
-
-_WAIT_SECONDS = 3600.0
-Fate = Literal["imported", "duplicate", "refused", "waiting", "missing"]
-
-
-class InboxReport(NamedTuple):
-    """What became of one file.
-
-    Attributes
-    ----------
-    name
-        The file's name.
-    fate
-        "imported"; "duplicate": its content was imported before; "refused": it cannot be
-        read and was moved; "waiting": it is still being written; "missing": it is not there.
-    message
-        All of it in a sentence or two.
-    read, written, duplicate, quarantined
-        Rows; read is the sum of the others.
-    days
-        UTC days of which the lake may hold other bars than before.
-    reasons
-        Why the first few rows were quarantined.
-    moved_to
-        Where a refused file lies now.
-    """
-
-    name: str
-    fate: Fate
-    message: str
-    read: int = 0
-    written: int = 0
-    duplicate: int = 0
-    quarantined: int = 0
-    days: tuple[dt.date, ...] = ()
-    reasons: tuple[Reason, ...] = ()
-    moved_to: Path | None = None
-
-
-class _Fresh(NamedTuple):
-    path: Path
-    digest: str
-    stamp: Stamp
 
 
 class Inbox:
@@ -97,7 +57,7 @@ class Inbox:
         *,
         symbols: Collection[str] | None = None,
         settle_seconds: float = SETTLE_SECONDS,
-        wait_seconds: float = _WAIT_SECONDS,
+        wait_seconds: float = WAIT_SECONDS,
     ) -> None:
         self._folders = folders
         self._lake = lake
@@ -110,11 +70,19 @@ class Inbox:
 
         Raises
         ------
+        SettingsError
+            If `reading.toml` makes no sense.
         LakeError
             If the folder or the ledger cannot be read, or the folder not be made.
         """
-        seen = Ledger.load(self._folders.ledger).seen
-        return list_inbox(self._folders.inbox, seen, self._settle)
+        ledger = Ledger.load(self._folders.ledger)
+        rules = read_rules(self._folders.inbox)
+
+        def why(name: str) -> str | None:
+            entry, reading = ledger.receipt_of(name), rules.reading_of(name)
+            return held(entry, name, reading) if entry and entry.reading != reading else None
+
+        return list_inbox(self._folders.inbox, ledger.seen, self._settle, why)
 
     def import_ready(self, also: Collection[str] = ()) -> list[InboxReport]:
         """Import the files that are ready, in order of their names; see `import_named`.
@@ -131,7 +99,9 @@ class Inbox:
         """Import one file of the inbox; see `import_named`."""
         return self.import_named([path.name])[0]
 
-    def import_named(self, names: Sequence[str], *, settled: bool = True) -> list[InboxReport]:
+    def import_named(
+        self, names: Sequence[str], *, settled: bool = True, replace: bool = False
+    ) -> list[InboxReport]:
         """Import files of the inbox, in the order given; one that is refused stops no other.
 
         Parameters
@@ -140,6 +110,9 @@ class Inbox:
             Names of files in the inbox.
         settled
             Leave files alone that changed a moment ago. False: they are known to be whole.
+        replace
+            Their bars take the place of those in the lake that differ, and of those that they
+            gave by other rules of reading; also where they have been imported before.
 
         Returns
         -------
@@ -163,14 +136,13 @@ class Inbox:
         if not names:
             return []
         reports: dict[str, InboxReport] = {}
-        with self._alone():
+        with alone(self._folders, self._wait):
             rules = read_rules(self._folders.inbox)
             ledger = Ledger.load(self._folders.ledger)
-            fresh, repeated = self._sorted_out(names, ledger, settled, reports)
-            plan = [(file, rules.reading_of(file.path.name)) for file in fresh]
-            for reading, group in groupby(plan, key=lambda each: each[1]):
-                files = [file for file, _ in group]
-                reports |= self._import(files, reading, ledger)
+            wanted = {name: rules.reading_of(name) for name in names}
+            fresh, repeated = self._sorted_out(wanted, ledger, settled, replace, reports)
+            for reading, group in groupby(fresh, key=lambda file: file.reading):
+                reports |= self._import(list(group), reading, ledger, rules, replace)
             for file in repeated:
                 reports[file.path.name] = self._repeated(file, ledger)
             ledger.save()
@@ -185,31 +157,48 @@ class Inbox:
         """Note that the days of these have been told."""
         if not entries:
             return
-        with self._alone():
+        with alone(self._folders, self._wait):
             ledger = Ledger.load(self._folders.ledger)
             for entry in entries:
-                if entry.digest in ledger.entries:
-                    ledger.entries[entry.digest].announced = True
+                if entry.key in ledger.entries:
+                    ledger.entries[entry.key].announced = True
             ledger.save()
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        root = self._folders.root
-        with (
-            disk_errors(root, "The inbox's files are where they were"),
-            table_lock(root, "inbox", self._wait),
-        ):
-            sweep(self._folders.ledger.parent)
-            sweep(self._folders.refused)
-            yield
+    def lost(self) -> Lost:
+        """Give by day and symbol how many bars the lake has and had, where it lost some.
+
+        Raises
+        ------
+        LakeError
+            If what was written down, or a file of the lake, is damaged.
+        """
+        return lost_bars(self._folders.imported_days, self._lake)
+
+    def restoring(self, days: Collection[dt.date]) -> list[str]:
+        """Give the names of files that brought bars of days; of those still in the inbox."""
+        ledger = Ledger.load(self._folders.ledger)
+        wanted = set(days)
+        return [
+            name
+            for name in sorted(ledger.seen)
+            if (entry := ledger.receipt_of(name)) is not None
+            and not wanted.isdisjoint(entry.covers)
+            and (self._folders.inbox / name).exists()
+        ]
 
     def _sorted_out(
-        self, names: Sequence[str], ledger: Ledger, settled: bool, reports: dict[str, InboxReport]
-    ) -> tuple[list[_Fresh], list[_Fresh]]:
+        self,
+        wanted: dict[str, Reading],
+        ledger: Ledger,
+        settled: bool,
+        replace: bool,
+        reports: dict[str, InboxReport],
+    ) -> tuple[list[FreshFile], list[FreshFile]]:
         """Give the files whose content is new, and those that repeat one; report the others."""
-        fresh: dict[str, _Fresh] = {}
+        fresh: dict[str, FreshFile] = {}
         repeated = []
-        for name in dict.fromkeys(names):
+        lost = set(self.lost())
+        for name, reading in wanted.items():
             path = self._folders.inbox / name
             try:
                 info = path.lstat()
@@ -217,43 +206,56 @@ class Inbox:
                 if why:
                     reports[name] = InboxReport(name, "waiting", f"{path}: {why}.")
                     continue
-                digest = _digest(path)
+                digest = digest_of(path)
             except FileNotFoundError:
                 reports[name] = self._missing(path)
                 continue
             except OSError as error:
                 reports[name] = self._refuse(path, f"{path}: cannot be read ({error.strerror}).")
                 continue
-            file = _Fresh(path, digest, Stamp(info.st_size, info.st_mtime_ns))
-            if digest in fresh or self._is_in_the_lake(ledger.entries.get(digest)):
+            before = ledger.read_otherwise(name, digest, reading)
+            file = FreshFile(path, digest, Stamp.of(info), reading, before)
+            entry = ledger.entries.get(file.key)
+            if before and not replace:
+                # Its old bars must not stay beside the new ones.
+                ledger.seen[name] = Seen(file.stamp, before.key)
+                reports[name] = InboxReport(name, "held", f"{name}: {held(before, name, reading)}.")
+            elif file.key in fresh or (entry and not replace and lost.isdisjoint(entry.covers)):
                 repeated.append(file)
             else:
-                fresh[digest] = file
+                fresh[file.key] = file
         return list(fresh.values()), repeated
 
-    def _is_in_the_lake(self, entry: Entry | None) -> bool:
-        """Tell whether a content was imported, and the lake has its days still.
-
-        A day whose file was damaged and deleted comes back with the files that made it.
-        """
-        if entry is None:
-            return False
-        return {dt.date.fromisoformat(str(day)) for day in entry.days} <= {
-            info.day for info in self._lake.days()
-        }
-
     def _import(
-        self, files: list[_Fresh], reading: Reading, ledger: Ledger
+        self,
+        files: list[FreshFile],
+        reading: Reading,
+        ledger: Ledger,
+        rules: ReadingRules,
+        replace: bool,
     ) -> dict[str, InboxReport]:
-        again = {file.digest for file in files} & ledger.begun
-        ledger.begun |= {file.digest for file in files}
+        again = {file.key for file in files} & ledger.begun
+        ledger.begun |= {file.key for file in files}
         ledger.save()
-        paths = [file.path for file in files]
-        done = import_files(self._lake, paths, reading, symbols=self._symbols)
+        for file in files:
+            if file.before:
+                # Where it cannot be read, the import says so, and everything stays as it is.
+                with suppress(SourceError):
+                    self._take_back(file, file.before, ledger)
+        done = import_files(
+            self._lake,
+            [file.path for file in files],
+            reading,
+            symbols=self._symbols,
+            replace=replace,
+            worded=rules.worded,
+        )
+        touched = {day for report in done for day in report.days}
+        note_days(self._folders.imported_days, self._lake, touched)
         reports = {}
         for file, report in zip(files, done, strict=True):
             name = file.path.name
-            stamp = _stamp(file.path)
+            stamp = stamp_of(file.path)
             if stamp is None and report.error is not None:
                 reports[name] = self._missing(file.path)
             elif stamp != file.stamp:
@@ -263,28 +265,43 @@ class Inbox:
                 )
             elif report.error is not None:
                 reports[name] = self._refuse(file.path, report.error)
-                ledger.begun.discard(file.digest)
+                ledger.begun.discard(file.key)
             else:
-                days = report.days if file.digest in again else report.changed
-                ledger.settle(_entry(file, report, days))
-                ledger.seen[name] = file.stamp
-                reports[name] = _imported(name, report, days)
+                days = set(report.days if file.key in again else report.changed)
+                entry = receipt(file, report, days)
+                if file.before:
+                    ledger.entries.pop(file.before.key, None)
+                ledger.settle(entry)
+                ledger.seen[name] = Seen(file.stamp, file.key)
+                reports[name] = imported(name, report, entry.taken_out, entry.days)
         ledger.save()
         return reports
 
-    def _repeated(self, file: _Fresh, ledger: Ledger) -> InboxReport:
+    def _take_back(self, file: FreshFile, before: Entry, ledger: Ledger) -> None:
+        """Take out what a file gave by other rules; the days are told whatever comes then."""
+        taken = take_back(
+            self._lake, file.path, before.reading, instead=file.reading, symbols=self._symbols
+        )
+        note_days(self._folders.imported_days, self._lake, (), fewer=taken.days)
+        known = () if before.announced else before.days
+        before.days, before.announced = sorted({*known, *taken.days}), False
+        before.taken_out += taken.rows
+        ledger.save()
+
+    def _repeated(self, file: FreshFile, ledger: Ledger) -> InboxReport:
         name = file.path.name
-        entry = ledger.entries.get(file.digest)
+        entry = ledger.entries.get(file.key)
         if entry is None:
             # The other one of this call was refused, or changed; this one's turn comes next.
             return InboxReport(
                 name, "waiting", f"{file.path}: is the same as a file that was not imported."
             )
-        ledger.seen[name] = file.stamp
+        ledger.seen[name] = Seen(file.stamp, file.key)
         other = "" if entry.name == name else f" as {entry.name}"
         message = (
             f"{name}: its content was imported already{other}, at {entry.imported} "
-            f"({entry.read:,} rows). Nothing was done."
+            f"({entry.read:,} rows). Nothing was done; to import it all the same, "
+            f"{replacing(name)}."
         )
         return InboxReport(name, "duplicate", message)
 
@@ -297,51 +314,3 @@ class Inbox:
         moved = refuse(path, self._folders.refused, why, self._folders.inbox / FILE)
         message = f"{why} Nothing of it was imported; it was moved to {moved}."
         return InboxReport(path.name, "refused", message, moved_to=moved)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
-
-
-def _stamp(path: Path) -> Stamp | None:
-    try:
-        info = path.lstat()
-    except FileNotFoundError:
-        return None
-    return Stamp(info.st_size, info.st_mtime_ns)
-
-
-def _entry(file: _Fresh, report: ImportReport, days: Sequence[dt.date]) -> Entry:
-    return Entry(
-        file.path.name,
-        file.digest,
-        file.stamp.size,
-        dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        report.read,
-        report.written,
-        report.duplicate,
-        report.quarantined,
-        list(days),
-    )
-
-
-def _imported(name: str, report: ImportReport, days: Sequence[dt.date]) -> InboxReport:
-    message = (
-        f"{name}: {report.read:,} rows read, {report.written:,} written, "
-        f"{report.duplicate:,} duplicate, {report.quarantined:,} quarantined."
-    )
-    if report.reasons:
-        first = report.reasons[0]
-        message += f" First one: row {first.row}: {first.reason}"
-    return InboxReport(
-        name,
-        "imported",
-        message,
-        report.read,
-        report.written,
-        report.duplicate,
-        report.quarantined,
-        tuple(days),
-        report.reasons,
-    )

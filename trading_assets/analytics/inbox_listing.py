@@ -1,7 +1,7 @@
 """Which files of the inbox are ready to be imported, told without reading any of them."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -9,16 +9,14 @@ from typing import NamedTuple
 from streaming.feeds.reading_rules import FILE
 from streaming.feeds.ready_files import why_not
 from streaming.lake.atomic import disk_errors, read_errors
-from trading_assets.analytics.inbox_ledger import Stamp
+from trading_assets.analytics.inbox_ledger import Seen, Stamp
 
 
 class ReadyFile(NamedTuple):
     """A file that can be imported, as it is now."""
 
     name: str
-    size: int
-    mtime: int
-    ctime: int
+    stamp: Stamp
 
     @property
     def key(self) -> str:
@@ -27,7 +25,7 @@ class ReadyFile(NamedTuple):
         With ctime (the last change of any sort), so that a refused file that someone moves
         back is another one.
         """
-        return f"{self.name}:{self.size}:{self.mtime}:{self.ctime}"
+        return ":".join([self.name, *map(str, self.stamp)])
 
 
 class Listing(NamedTuple):
@@ -37,7 +35,12 @@ class Listing(NamedTuple):
     waiting: dict[str, str]
 
 
-def list_inbox(folder: Path, seen: Mapping[str, Stamp], settle_seconds: float) -> Listing:
+def list_inbox(
+    folder: Path,
+    seen: Mapping[str, Seen],
+    settle_seconds: float,
+    held: Callable[[str], str | None],
+) -> Listing:
     """List the files that have not been imported, in order of their names.
 
     Parameters
@@ -45,9 +48,11 @@ def list_inbox(folder: Path, seen: Mapping[str, Stamp], settle_seconds: float) -
     folder
         The inbox; made if it is not there, so that people find where to put files.
     seen
-        Stamps of the files that need not be looked at, by name.
+        The files that need not be looked at while they are as they were, by name.
     settle_seconds
         For how long a file must not have changed before it is taken for whole.
+    held
+        Told the name of one of these, says why it waits for a person; None: it does not.
 
     Raises
     ------
@@ -60,21 +65,29 @@ def list_inbox(folder: Path, seen: Mapping[str, Stamp], settle_seconds: float) -
     with read_errors(folder), os.scandir(folder) as entries:
         for entry in sorted(entries, key=lambda each: each.name):
             with suppress(FileNotFoundError):
-                _add(entry, seen, settle_seconds, listing)
+                _add(entry, seen, settle_seconds, held, listing)
     return listing
 
 
 def _add(
-    entry: os.DirEntry[str], seen: Mapping[str, Stamp], settle_seconds: float, listing: Listing
+    entry: os.DirEntry[str],
+    seen: Mapping[str, Seen],
+    settle_seconds: float,
+    held: Callable[[str], str | None],
+    listing: Listing,
 ) -> None:
     name = entry.name
     if name.startswith(".") or name == FILE:
         return
     info = entry.stat(follow_symlinks=False)
-    if seen.get(name) == Stamp(info.st_size, info.st_mtime_ns):
-        return
-    why = why_not(name, info, settle_seconds)
+    stamp = Stamp.of(info)
+    if name in seen and seen[name].stamp == stamp:
+        why = held(name)
+        if why is None:
+            return
+    else:
+        why = why_not(name, info, settle_seconds)
     if why is None:
-        listing.ready.append(ReadyFile(name, info.st_size, info.st_mtime_ns, info.st_ctime_ns))
+        listing.ready.append(ReadyFile(name, stamp))
     else:
         listing.waiting[name.encode(errors="replace").decode()] = why

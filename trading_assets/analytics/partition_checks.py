@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from streaming.errors import TradingError
-from streaming.lake.shared import SharedLake
 from streaming.runtimes.runs import find_run
 from trading_assets.analytics.backtests import BACKTESTS, PORTFOLIO
 from trading_assets.analytics.checks.rows import Keys
 from trading_assets.analytics.equity import LEADERBOARD, METRICS, metrics_file
 from trading_assets.analytics.records import Records
+from trading_assets.analytics.staleness import stale_records
 from trading_assets.platform import Platform, PlatformResource
 
 
@@ -30,7 +30,9 @@ def partition_checks() -> list[dg.AssetChecksDefinition]:
         )
         def fresh(platform: PlatformResource) -> dg.AssetCheckResult:
             try:
-                stale, every = _stale(platform, of)
+                records = Records(platform.folders.partitions, of).all()
+                stale = [one.key for one in stale_records(platform, records)]
+                every = len(records)
             except TradingError as error:
                 return dg.AssetCheckResult(passed=False, description=str(error))
             more = f" and {len(stale) - _SHOWN} more" if len(stale) > _SHOWN else ""
@@ -81,7 +83,7 @@ def _other_metrics(platform: Platform, keys: Keys) -> tuple[list[str], int]:
     """Say which metrics are not of their partition's run; and how many there are."""
     differing, every = [], 0
     for record in Records(platform.folders.partitions, BACKTESTS).all():
-        key = f"{record.month}|{record.strategy}"
+        key = record.key
         path = metrics_file(platform, record)
         if record.run_id is None or key not in keys or not path.exists():
             continue
@@ -102,18 +104,3 @@ def _other_metrics(platform: Platform, keys: Keys) -> tuple[list[str], int]:
 
 _CENT_SHARE = 1e-6
 """What doubles may differ by."""
-
-
-def _stale(platform: Platform, asset: str) -> tuple[list[str], int]:
-    """Give the keys of an asset's partitions that are not of today, and how many there are."""
-    from trading_assets.analytics.months import Plan, run_of_today
-
-    plan = Plan(settings=platform.settings, instruments=platform.instruments)
-    lake = SharedLake(platform.folders.lake)
-    records = Records(platform.folders.partitions, asset).all()
-    stale = [
-        f"{one.month}|{one.strategy}" if one.strategy else one.month
-        for one in records
-        if run_of_today(lake, plan, one.month, one.strategy) != one.run_id
-    ]
-    return stale, len(records)

@@ -8,19 +8,25 @@ from typing import Any
 import dagster as dg
 import pyarrow.parquet as pq
 
+from streaming.contracts import PRICE_1M_HISTORY
 from streaming.lake import DayInfo, Lake
-from trading_assets.analytics.inbox import InboxReport
+from trading_assets.analytics.inbox_ledger import Entry
+from trading_assets.analytics.inbox_reports import InboxReport
 
 _PREVIEW_ROWS = 5
 # Events are kept for good, one for each day: what stands in them has an end.
 _LISTED = 20
+_FIGURES = ("read", "written", "duplicate", "quarantined", "replaced", "taken_out")
+_FILE = {"name": "file"}
 _SHOWN = ["symbol", "ts", "open", "high", "low", "price", "volume", "source"]
 
 
 def day_metadata(
     lake: Lake, keys: Iterable[str], *, preview: bool = True
 ) -> dict[str, dict[str, Any]]:
-    """Give for each day what the lake has of it.
+    """Give for each day what the lake has of it, and how many rows of it are in quarantine.
+
+    Rows whose time cannot be told are of no day.
 
     Parameters
     ----------
@@ -37,15 +43,20 @@ def day_metadata(
         If a file of the lake is damaged.
     """
     held = {info.day.isoformat(): info for info in lake.days()}
-    return {key: _metadata(lake, key, held.get(key), preview) for key in keys}
+    refused = lake.quarantined_by_day(PRICE_1M_HISTORY.name)
+    return {
+        key: {
+            **_metadata(lake, key, held.get(key), preview),
+            "quarantined rows": refused.get(dt.date.fromisoformat(key), 0),
+        }
+        for key in keys
+    }
 
 
 def import_metadata(reports: Sequence[InboxReport], key: str) -> dict[str, Any]:
-    """Give what this run imported, on a day's page: its figures, and the files of that day."""
+    """Give what this run imported, on a day's page: the files that changed that day."""
     day = dt.date.fromisoformat(key)
-    metadata: dict[str, Any] = {
-        "quarantined rows": sum(report.quarantined for report in reports),
-    }
+    metadata: dict[str, Any] = {}
     changing = [report for report in reports if day in report.days]
     if changing:
         metadata["files"] = report_table(changing)
@@ -73,25 +84,27 @@ def listed(names: Sequence[str]) -> str:
 
 def report_table(reports: Sequence[InboxReport]) -> dg.TableMetadataValue:
     """Give what became of the inbox's files, a row for each of the first few."""
-    figures = ("read", "written", "duplicate", "quarantined")
+    return _table(reports, before=("fate",), after=("message",))
+
+
+def receipt_table(entries: Sequence[Entry]) -> dg.TableMetadataValue:
+    """Give the receipts of files, a row for each of the first few."""
+    return _table(entries, before=("imported",), after=())
+
+
+def _table(
+    files: Sequence[InboxReport] | Sequence[Entry], before: Sequence[str], after: Sequence[str]
+) -> dg.TableMetadataValue:
+    names = ("name", *before, *_FIGURES, *after)
     return dg.MetadataValue.table(
         records=[
-            dg.TableRecord(
-                {
-                    "file": report.name,
-                    "fate": report.fate,
-                    **{name: getattr(report, name) for name in figures},
-                    "message": report.message,
-                }
-            )
-            for report in reports[:_LISTED]
+            dg.TableRecord({_FILE.get(name, name): getattr(file, name) for name in names})
+            for file in files[:_LISTED]
         ],
         schema=dg.TableSchema(
             [
-                dg.TableColumn("file"),
-                dg.TableColumn("fate"),
-                *(dg.TableColumn(name, "int") for name in figures),
-                dg.TableColumn("message"),
+                dg.TableColumn(_FILE.get(name, name), "int" if name in _FIGURES else "string")
+                for name in names
             ]
         ),
     )

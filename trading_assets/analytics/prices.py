@@ -11,13 +11,15 @@ from streaming.contracts import PRICE_1M_HISTORY, QUARANTINE_HISTORY
 from streaming.errors import TradingError
 from trading_assets.analytics.demo_market import put_demo_market
 from trading_assets.analytics.forms import Checked, filled_in, form
-from trading_assets.analytics.inbox import Inbox, InboxReport
+from trading_assets.analytics.inbox import Inbox
+from trading_assets.analytics.inbox_reports import InboxReport
 from trading_assets.analytics.partitions import days
 from trading_assets.analytics.price_days import (
     day_metadata,
     first_reasons,
     import_metadata,
     listed,
+    receipt_table,
     report_table,
 )
 from trading_assets.contract_metadata import OWNERS, schema_metadata
@@ -52,6 +54,11 @@ class ImportConfig(Checked):
     files: list[str] = Field(
         min_length=1, max_length=1000, description="names of files in the inbox, without folders"
     )
+    replace: bool = Field(
+        default=False,
+        description="their bars take the place of those that differ, and of those that the same "
+        "files gave by other rules of reading.toml; also where they were imported before",
+    )
 
 
 def open_inbox(platform: Platform) -> Inbox:
@@ -65,8 +72,8 @@ def prices_asset(platform: Platform) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=PRICES,
-        description=f"{PRICE_1M_HISTORY.description} Imports what is ready in the inbox, then "
-        "says what the lake has of each day.",
+        description=f"{PRICE_1M_HISTORY.description} Imports what is ready in the inbox, and again "
+        "what brought bars of these days that the lake has lost; then says what it has of each.",
         partitions_def=days(start),
         backfill_policy=dg.BackfillPolicy.single_run(),
         config_schema=form(PricesConfig, platform),
@@ -86,7 +93,8 @@ def prices_asset(platform: Platform) -> dg.AssetsDefinition:
                 market = (config.seed, config.symbols, config.days)
                 demo = put_demo_market(platform.folders, *market)
             inbox = open_inbox(platform)
-            reports = inbox.import_ready(also=demo)
+            wanted = {dt.date.fromisoformat(key) for key in keys}
+            reports = inbox.import_ready(also=[*demo, *inbox.restoring(wanted & set(inbox.lost()))])
             tell(context, reports)
             for key, metadata in day_metadata(platform.lake(), keys).items():
                 here = metadata | import_metadata(reports, key)
@@ -108,7 +116,7 @@ def import_inbox_job(platform: Platform) -> dg.JobDefinition:
         config = filled_in(ImportConfig, context)
         with failures():
             inbox = open_inbox(platform)
-            reports = inbox.import_named(config.files)
+            reports = inbox.import_named(config.files, replace=config.replace)
             tell(context, reports)
             announce(context, platform, inbox)
         left = [report for report in reports if report.fate not in ("imported", "duplicate")]
@@ -137,7 +145,7 @@ def tell(
     for report in reports:
         if report.fate == "refused":
             context.log.error(report.message)
-        elif report.quarantined or report.fate in ("missing", "waiting"):
+        elif report.quarantined or report.fate in ("missing", "waiting", "held"):
             context.log.warning(report.message)
         else:
             context.log.info(report.message)
@@ -186,13 +194,13 @@ def announce(
         )
     keys = [day.isoformat() for day in changed if day >= start and day.isoformat() not in besides]
     for key, metadata in day_metadata(platform.lake(), keys, preview=False).items():
-        names = [entry.name for entry in entries if dt.date.fromisoformat(key) in entry.days]
+        of_day = [entry for entry in entries if dt.date.fromisoformat(key) in entry.days]
         context.log_event(
             dg.AssetMaterialization(
                 PRICES,
-                description=f"Changed by {listed(names)}",
+                description=f"Changed by {listed([entry.name for entry in of_day])}",
                 partition=key,
-                metadata=metadata,
+                metadata={**metadata, "files": receipt_table(of_day)},
             )
         )
     inbox.announce(entries)

@@ -32,6 +32,11 @@ class Record:
     run_id: str | None
     code: str
 
+    @property
+    def key(self) -> str:
+        """The partition's key: 2024-02|ema_cross, or 2024-02."""
+        return f"{self.month}|{self.strategy}" if self.strategy else self.month
+
 
 class Records:
     """The records of one asset.

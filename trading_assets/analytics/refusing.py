@@ -81,11 +81,5 @@ def _bring(path: Path, place: Path) -> None:
 def _reason(path: Path, why: str, reading: Path) -> str:
     now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     lines = [f"{path.name} was refused at {now}; nothing of it was imported.", "", why, ""]
-    if "--" in why:
-        lines += [
-            "What is called --columns, --symbol, --label, --tz and --source here are the keys "
-            f"columns, symbol, label, tz and source of {reading}.",
-            "",
-        ]
     lines += [f"To try again: mend it (or {reading}) and move it back to {path.parent}.", ""]
     return "\n".join(lines)

@@ -95,6 +95,8 @@ class Tick:
         Signals by account; rejections by code.
     fills : Counts
         Of the TradingEngine.
+    commit_seconds : float
+        How long its commit took.
     """
 
     changes: list[Change] = field(default_factory=list)
@@ -106,6 +108,7 @@ class Tick:
     accepted: dict[str, int] = field(default_factory=dict)
     rejected: dict[str, dict[str, int]] = field(default_factory=dict)
     fills: Counts = field(default_factory=Counts)
+    commit_seconds: float = 0.0
 
     def append(self, table: Table, rows: pa.Table) -> None:
         """Add rows to a history table; none are no change."""

@@ -19,6 +19,7 @@ from streaming.lake import Lake
 from streaming.rules.bars import DAY_US
 from streaming.runtimes.backtest.slices import day_end
 from streaming.runtimes.live.engine import LiveEngine, LivePlan, Tick
+from streaming.runtimes.live.measuring import scraped
 from streaming.runtimes.live.service import LiveService
 from streaming.runtimes.live.sources import feed_of
 from streaming.settings import Settings
@@ -189,15 +190,19 @@ def drive(
     with (
         TableStore(run.store, holder=holder, lease_seconds=seconds) as store,
         _heartbeats(store, seconds / _BEATS) as check,
+        store.reader() as reader,
+        scraped(run.plan, reader) as show,
     ):
         service = LiveService(store, run.plan, warm_up=run.warm_up)
         try:
             done = service.engine.done_to
             report.complete_to = done if done > 0 else None
+            show(service.engine, None, service.tally)
             for tick in _ticks(service, run.feed, until_end):
                 check()
                 if tick is not None:
                     report.count(tick)
+                    show(service.engine, tick, service.tally)
                 on_tick(tick)
                 if stop():
                     report.stopped = True

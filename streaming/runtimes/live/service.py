@@ -15,6 +15,7 @@ from streaming.feeds.feed import Batch, Feed
 from streaming.jobs.price_rows import PriceRows, no_rows, rows_of_table
 from streaming.rules.weights import WeightSchedule
 from streaming.runtimes.live.engine import LiveEngine, LivePlan, Tick
+from streaming.runtimes.live.measuring import STATE, tally_bytes, tally_from, tally_of
 from streaming.runtimes.live.saving import Saver
 from streaming.store import Commit, StoreReader, TableStore
 
@@ -33,6 +34,12 @@ class LiveService:
         before the start.
     now
         The wall clock, microseconds UTC.
+
+    Attributes
+    ----------
+    engine : LiveEngine
+    tally : Tally
+        What was counted since the store was begun.
 
     Raises
     ------
@@ -56,6 +63,7 @@ class LiveService:
         with self._reader.snapshot() as view:
             restored = self._saver.restore(self.engine, view, self.engine.trading, now())
             self._next_fill = view.offsets()[EXEC_REPORT_HISTORY.name].next
+            self.tally = tally_from(view.state(STATE))
         if not restored:
             warm_up(self.engine)
 
@@ -101,14 +109,18 @@ class LiveService:
             change.rows.num_rows for change in tick.changes if change.table is EXEC_REPORT_HISTORY
         )
         self._next_fill += fills
-        self._store.commit(
-            Commit(
-                changes=tick.changes,
-                state=self._saver.states(self.engine, tick, self._next_fill),
-                positions={source: position},
-                complete_to=max(tick.complete_to, 0),
-            )
+        tally = self.tally + tally_of(tick)
+        states = self._saver.states(self.engine, tick, self._next_fill)
+        commit = Commit(
+            changes=tick.changes,
+            state=states | {STATE: tally_bytes(tally)},
+            positions={source: position},
+            complete_to=max(tick.complete_to, 0),
         )
+        began = time.perf_counter()
+        self._store.commit(commit)
+        tick.commit_seconds = time.perf_counter() - began
+        self.tally = tally
 
     def _held(self, rows: PriceRows) -> PriceRows:
         """Look up bars that the store has."""

@@ -10,7 +10,6 @@ import pyarrow.compute as pc
 from streaming.contracts import (
     OPEN_POSITIONS_ROLLUP,
     REALIZED_PNL_LATEST,
-    REJECTED_TRADE_SIGNAL_HISTORY,
     RISK_ALERTS_HISTORY,
     Table,
     money_values,
@@ -18,6 +17,7 @@ from streaming.contracts import (
 from streaming.instruments import Instruments
 from streaming.rules.intake import notionals
 from streaming.rules.units import SCALE
+from streaming.runtimes.live.measuring import STATE, tally_from
 from streaming.runtimes.live.saving import last_closes
 from streaming.store import Lease, StoreReader, View
 from streaming.store.lease import Clock
@@ -52,11 +52,13 @@ class Status(NamedTuple):
         Who writes.
     held : bool
         Whether that lease holds.
+    lease_age : float
+        Seconds since its last heartbeat.
     positions : list of Position
     realized : list
         (account, strategy, net PnL): realised less fees.
-    rejected : dict
-        Rejected signals the store has, by account and code.
+    accepted, rejected : dict
+        Signals since the store was begun: by account, and by account and code.
     alerts : list
         The newest risk alerts: (ts in microseconds UTC, code, message).
     rows : dict
@@ -69,8 +71,10 @@ class Status(NamedTuple):
     lag_seconds: float | None
     lease: Lease
     held: bool
+    lease_age: float
     positions: list[Position]
     realized: list[tuple[str, str, float]]
+    accepted: dict[str, int]
     rejected: dict[tuple[str, str], int]
     alerts: list[tuple[int, str, str]]
     rows: dict[str, int]
@@ -86,17 +90,24 @@ def read_status(store: Path, instruments: Instruments, *, alerts: int = 5) -> St
     """
     with StoreReader(store) as reader, reader.snapshot() as view:
         ticks, lease = view.ticks(), view.lease()
-        done = ticks.complete_to
+        done, clock = ticks.complete_to, Clock()
+        tally = tally_from(view.state(STATE))
         return Status(
             done,
             ticks.committed,
             ticks.number,
             None if done is None else time.time() - done / _US,
             lease,
-            lease.remaining(Clock()) > 0,
+            lease.remaining(clock) > 0,
+            lease.age(clock) / _US,
             _positions(view, instruments),
             _realized(view),
-            _rejected(view),
+            tally.accepted,
+            {
+                (account, code): count
+                for account, codes in tally.rejected.items()
+                for code, count in codes.items()
+            },
             _alerts(view, alerts),
             {name: one.next - one.first for name, one in view.offsets().items()},
         )
@@ -134,16 +145,6 @@ def _realized(view: View) -> list[tuple[str, str, float]]:
     lines = zip(*(sums.column(name).to_pylist() for name in sums.column_names), strict=True)
     found = [dict(zip(sums.column_names, line, strict=True)) for line in lines]
     return sorted((one["accountId"], one["strategyId"], one["net_sum"]) for one in found)
-
-
-def _rejected(view: View) -> dict[tuple[str, str], int]:
-    counts: dict[tuple[str, str], int] = {}
-    for piece in view.batches(REJECTED_TRADE_SIGNAL_HISTORY):
-        grouped = piece.group_by(["accountId", "code"]).aggregate([([], "count_all")])
-        for row in grouped.to_pylist():
-            key = (row["accountId"], row["code"])
-            counts[key] = counts.get(key, 0) + row["count_all"]
-    return dict(sorted(counts.items()))
 
 
 def _alerts(view: View, count: int) -> list[tuple[int, str, str]]:

@@ -1,8 +1,11 @@
-"""Lines of a CSV that leave a quote open, kept from swallowing the lines after them.
+"""Lines of a CSV that are not sound, kept from spoiling what is read of it.
 
 A cell in quotes may go on over the ends of lines, so to a reader of CSV one stray quote makes
 a single cell of everything up to the next one. No table here has cells of several lines: a
 quote that is open at the end of its line spoils this line and no other.
+
+A last line without a line end may have been cut short, and what is left of its last number is
+a number too.
 """
 
 import re
@@ -12,8 +15,15 @@ from typing import Any
 _LINE = re.compile(rb"[^\r\n]*+")
 
 
-class ClosedQuotes:
-    """A stream of CSV in which each line that leaves a quote open is one cell too long.
+OPEN_QUOTE = "line ends within a quote"
+NO_END = (
+    "the file ends within this line, without a line end: it may have been cut short. If it is "
+    "whole, put a line end behind it, or set last_line to whole"
+)
+
+
+class SoundLines:
+    """A stream of CSV in which each line that is not sound is one cell too long.
 
     The reader refuses such a line for its number of cells; `original` gives what it was.
 
@@ -25,14 +35,19 @@ class ClosedQuotes:
         What is between cells.
     columns
         How many cells a line should have.
+    doubtful_end
+        Whether a last line that no line end follows is one of them.
     """
 
     closed = False
 
-    def __init__(self, stream: Any, delimiter: str, columns: int) -> None:
+    def __init__(
+        self, stream: Any, delimiter: str, columns: int, *, doubtful_end: bool = False
+    ) -> None:
         self._stream = stream
-        # No file can hold it by chance.
-        self._mark = f"open-quote-{secrets.token_hex(8)}-"
+        self._doubtful_end = doubtful_end
+        # No file can hold them by chance.
+        self._marks = {why: f"{secrets.token_hex(8)}-" for why in (OPEN_QUOTE, NO_END)}
         self._tail = delimiter.encode() * columns
         self._sound = _sound_lines(delimiter)
         self._rest = b""
@@ -48,18 +63,23 @@ class ClosedQuotes:
         given, self._ready = self._ready[:size], self._ready[size:]
         return bytes(given)
 
-    def original(self, line: str) -> str | None:
-        """Give the line that stood where the reader saw this one; None: no quote was open."""
-        if not line.startswith(self._mark):
-            return None
-        digits = line[len(self._mark) :][: -len(self._tail)]
-        return bytes.fromhex(digits).decode(errors="backslashreplace")
+    def original(self, line: str) -> tuple[str, str] | None:
+        """Give the line that stood where the reader saw this one, and why it is not sound.
+
+        None where it was this line itself.
+        """
+        for why, mark in self._marks.items():
+            if line.startswith(mark):
+                digits = line[len(mark) :][: -len(self._tail)]
+                return bytes.fromhex(digits).decode(errors="backslashreplace"), why
+        return None
 
     def _whole_lines(self, block: bytes, size: int) -> bytes:
         text = self._rest + block
         if self._ended:
             self._rest = b""
-            return self._closed(text)
+            doubtful = self._doubtful_end and text.strip()
+            return self._marked(text, NO_END) if doubtful else self._closed(text)
         upto = max(text.rfind(b"\n"), text.rfind(b"\r")) + 1
         if not upto and len(text) > size:
             # A line longer than the reader takes: for the reader to refuse.
@@ -80,7 +100,10 @@ class ClosedQuotes:
                 return b"".join(parts)
             line = _LINE.match(text, upto)
             at = line.end() if line else len(text)
-            parts.append(self._mark.encode() + text[upto:at].hex().encode() + self._tail)
+            parts.append(self._marked(text[upto:at], OPEN_QUOTE))
+
+    def _marked(self, line: bytes, why: str) -> bytes:
+        return self._marks[why].encode() + line.hex().encode() + self._tail
 
 
 def _sound_lines(delimiter: str) -> re.Pattern[bytes]:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streaming.feeds import tabular
-from streaming.feeds.quotes import ClosedQuotes
+from streaming.feeds.lines import OPEN_QUOTE, SoundLines
 
 from .files import HEADER, import_text
 
@@ -16,8 +16,8 @@ def _row(at: int) -> str:
     return f"S,2024-03-04 {at // 60:02d}:{at % 60:02d},10,12,9,11,5"
 
 
-def _through(text: bytes, size: int, columns: int = 3) -> tuple[ClosedQuotes, list[str]]:
-    stream = ClosedQuotes(io.BytesIO(text), ",", columns)
+def _through(text: bytes, size: int, columns: int = 3) -> tuple[SoundLines, list[str]]:
+    stream = SoundLines(io.BytesIO(text), ",", columns)
     parts = []
     while part := stream.read(size):
         assert len(part) <= size
@@ -65,7 +65,7 @@ def test_lines_with_an_open_quote_are_one_cell_too_long_and_others_as_they_were(
         bare = line.rstrip("\r\n")
         if _is_open(was.rstrip("\r\n")):
             assert bare.count(",") == 3
-            assert stream.original(bare) == was.rstrip("\r\n")
+            assert stream.original(bare) == (was.rstrip("\r\n"), OPEN_QUOTE)
         else:
             assert line == was
             assert stream.original(bare) is None
@@ -112,7 +112,7 @@ def test_quotes_that_close_are_as_good_as_none(tmp_path):
 
 
 def test_bytes_that_are_no_utf8_on_a_line_with_an_open_quote(tmp_path):
-    text = "\n".join([HEADER, _row(1), '"caf\u00e9,' + _row(2), _row(3)])
+    text = "\n".join([HEADER, _row(1), '"caf\u00e9,' + _row(2), _row(3), ""])
     done = import_text(tmp_path, text.encode("latin-1"))
     assert done.report.written == 2
     assert done.row(2)["line"].startswith(r'"caf\xe9,S')

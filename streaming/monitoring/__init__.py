@@ -1,0 +1,1 @@
+"""Prometheus metrics of the live engine: what there is, what it says, and where it is scraped."""

@@ -1,0 +1,245 @@
+"""From ticks and the engine's state to the figures that are scraped. Nothing depends on them.
+
+What is counted is kept in the store with the tick that it was counted in, so that counters go
+on after a restart as if there had been none.
+"""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from typing import TypeVar
+
+import numpy as np
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from streaming.contracts import (
+    ACCEPTED_TRADE_SIGNAL_HISTORY,
+    PAPER_TRADE_MATCH_HISTORY,
+    QUARANTINE_HISTORY,
+    REJECTED_TRADE_SIGNAL_HISTORY,
+    TRADE_MATCH_HISTORY,
+    Table,
+)
+from streaming.errors import StoreError
+from streaming.jobs.monitoring import Marks, marks
+from streaming.monitoring.endpoint import HOST, PATH, Board, Endpoint
+from streaming.monitoring.figures import (
+    Booked,
+    Durations,
+    Figures,
+    OwnerFigures,
+    SymbolFigures,
+    Tally,
+)
+from streaming.rules.intake import NO_TIME
+from streaming.rules.state import pack, unpack
+from streaming.rules.units import OVERFLOW, SCALE
+from streaming.runtimes.live.engine import LiveEngine, LivePlan, Tick
+from streaming.store import Clock, StoreReader
+
+STATE = "tally"
+"""The state under which a store keeps what was counted."""
+
+_KIND, _VERSION = "tally", 1
+_TRY_AGAIN_SECONDS = 10.0
+
+_log = logging.getLogger(__name__)
+
+Int = NDArray[np.int64]
+Name = TypeVar("Name")
+
+
+def tally_of(tick: Tick) -> Tally:
+    """Count what a tick gave."""
+    return Tally(
+        accepted=_accepted(tick),
+        rejected=_rejected(tick),
+        late={"bar": len(tick.late_bars), "fill": tick.fills.late},
+        duplicates={"bar": tick.duplicates, "fill": tick.fills.duplicates},
+        matches=_rows(tick, TRADE_MATCH_HISTORY) + _rows(tick, PAPER_TRADE_MATCH_HISTORY),
+        quarantined=_rows(tick, QUARANTINE_HISTORY),
+    )
+
+
+def tally_bytes(tally: Tally) -> bytes:
+    """Give what a store keeps of a tally."""
+    return pack(_KIND, _VERSION, {}, **asdict(tally))
+
+
+def tally_from(data: bytes | None) -> Tally:
+    """Give back what `tally_bytes` gave; None: nothing was counted yet."""
+    return Tally() if data is None else Tally(**unpack(_KIND, _VERSION, data)[1])
+
+
+def _rows(tick: Tick, table: Table) -> int:
+    return sum(change.rows.num_rows for change in tick.changes if change.table is table)
+
+
+def _accepted(tick: Tick) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for change in tick.changes:
+        if change.table is ACCEPTED_TRADE_SIGNAL_HISTORY:
+            for one in pc.value_counts(change.rows.column("accountId")).to_pylist():
+                found[one["values"]] = found.get(one["values"], 0) + one["counts"]
+    return found
+
+
+def _rejected(tick: Tick) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for change in tick.changes:
+        if change.table is REJECTED_TRADE_SIGNAL_HISTORY:
+            names = (change.rows.column(name).to_pylist() for name in ("accountId", "code"))
+            for (account, code), count in Counter(zip(*names, strict=True)).items():
+                codes = found.setdefault(account, {})
+                codes[code] = codes.get(code, 0) + count
+    return found
+
+
+class Meter:
+    """Makes figures of an engine, tick after tick.
+
+    Parameters
+    ----------
+    plan
+        What runs: its `live.topSymbols`, `monitoring.export` and calendars.
+    """
+
+    def __init__(self, plan: LivePlan) -> None:
+        self._top = plan.settings.live.top_symbols
+        self._unrealized = plan.settings.monitoring.export != "fluss"
+        self._instruments = plan.instruments
+        self._commits = Durations()
+        self._committed: int | None = None
+        self._owners: list[tuple[str, str]] = []
+        self._owner: Int = np.empty(0, np.int64)
+        self._symbols: list[str] = []
+        self._symbol: Int = np.empty(0, np.int64)
+
+    def figures(self, engine: LiveEngine, tick: Tick | None, tally: Tally) -> Figures:
+        """Say how an engine stands after a tick that was committed; None: after a restart."""
+        if tick is not None:
+            self._commits = self._commits.plus(tick.commit_seconds)
+            self._committed = time.time_ns() // 1000
+        self._learn(engine)
+        found = marks(engine.fills, engine.closes)
+        done = engine.done_to
+        return Figures(
+            tuple(self._held(found)),
+            tuple(self._booked(engine)),
+            tuple(self._largest(engine, found)),
+            tally,
+            self._commits,
+            self._committed,
+            done if done > 0 else None,
+        )
+
+    def _learn(self, engine: LiveEngine) -> None:
+        """Give numbers to the owners and symbols of position keys, which only ever grow."""
+        keys = engine.fills.keys
+        if len(keys) == len(self._owner):
+            return
+        self._owners, self._owner = _coded([(account, strategy) for account, strategy, _ in keys])
+        self._symbols, self._symbol = _coded([key[2] for key in keys])
+
+    def _held(self, found: Marks) -> Iterator[OwnerFigures]:
+        owner, many = self._owner[found.key], len(self._owners)
+        counts = np.bincount(owner, minlength=many).tolist()
+        unrealized = _sums(owner, found.unrealized, many)
+        exposure = _sums(owner, found.exposure, many)
+        for at in np.unique(owner).tolist():
+            account, strategy = self._owners[at]
+            pnl = unrealized[at] if self._unrealized else None
+            yield OwnerFigures(account, strategy, counts[at], pnl, exposure[at])
+
+    def _booked(self, engine: LiveEngine) -> Iterator[Booked]:
+        state, many = engine.fills, len(self._owners)
+        realized, fees = (_sums(self._owner, one, many) for one in (state.realized, state.fees))
+        matched = np.unique(self._owner[state.last_match != NO_TIME]).tolist()
+        for at in matched:
+            account, strategy = self._owners[at]
+            yield Booked(account, strategy, realized[at], fees[at])
+
+    def _largest(self, engine: LiveEngine, found: Marks) -> Iterator[SymbolFigures]:
+        """Give the symbols with the largest positions, then others by name."""
+        if not self._top:
+            return
+        gross = np.zeros(len(self._symbols))
+        np.add.at(gross, self._symbol[found.key], np.abs(found.exposure / SCALE))
+        held = np.unique(self._symbol[found.key]).tolist()
+        names = sorted((-gross[at], self._symbols[at]) for at in held)
+        chosen = dict.fromkeys([name for _, name in names[: self._top]], True)
+        if len(chosen) < self._top:
+            for name in sorted(engine.closes):
+                if len(chosen) == self._top:
+                    break
+                chosen.setdefault(name, False)
+        for name, is_held in chosen.items():
+            last = engine.closes[name][1]
+            yield SymbolFigures(name, last, self._instruments[name].calendar, is_held)
+
+
+def _coded(names: Sequence[Name]) -> tuple[list[Name], Int]:
+    distinct = {name: at for at, name in enumerate(dict.fromkeys(names))}
+    return list(distinct), np.array([distinct[name] for name in names], np.int64)
+
+
+def _sums(code: Int, amounts: Int, many: int) -> list[float]:
+    """Give sums of amounts (x 1e8) by code, in currency; NaN where one does not fit."""
+    sums = np.zeros(many, np.int64)
+    fits = amounts != OVERFLOW
+    np.add.at(sums, code[fits], amounts[fits])
+    found = sums / SCALE
+    found[np.unique(code[~fits])] = np.nan
+    values: list[float] = found.tolist()
+    return values
+
+
+@contextmanager
+def scraped(
+    plan: LivePlan, reader: StoreReader
+) -> Iterator[Callable[[LiveEngine, Tick | None, Tally], None]]:
+    """Serve the metrics of an engine while it runs, where `live.metricsPort` says.
+
+    Gives a function that puts up how the engine stands. An engine trades without metrics
+    rather than not at all: while the port is taken it is tried again now and then.
+    """
+    port = plan.settings.live.metrics_port
+    if port == 0:
+        yield lambda engine, tick, tally: None
+        return
+    clock, meter = Clock(), Meter(plan)
+
+    def lease_age() -> float | None:
+        with suppress(StoreError):
+            return reader.lease().age(clock) / 1e6
+        return None
+
+    board = Board(lease_age)
+    endpoint: Endpoint | None = None
+    tried: float | None = None
+
+    def show(engine: LiveEngine, tick: Tick | None, tally: Tally) -> None:
+        nonlocal endpoint, tried
+        board.publish(meter.figures(engine, tick, tally))
+        now = time.monotonic()
+        if endpoint is None and (tried is None or now - tried >= _TRY_AGAIN_SECONDS):
+            try:
+                endpoint = Endpoint(board, port)
+            except OSError as error:
+                if tried is None:
+                    _log.warning(
+                        "No metrics for now: http://%s:%s%s cannot be served (%s); it is tried "
+                        "again. The setting live.metricsPort names another port.",
+                        *(HOST, port, PATH, error.strerror),
+                    )
+            tried = now
+
+    try:
+        yield show
+    finally:
+        if endpoint is not None:
+            endpoint.close()
