@@ -6,7 +6,7 @@ Names are the specification's (`tradepicker.maxOpenPositions`); attributes are s
 
 Beyond the names that the specification lays down there are: `account.capital`, `limits.*`,
 `costs.*`, `instruments.file`, `backtest.finalUnrealized`, `metrics.*`, `data.folder`,
-`history.start`, `live.*`, `scoring.*`, `weights.*`.
+`history.start`, `live.*`, `feeds.*`, `scoring.*`, `weights.*`.
 """
 
 import os
@@ -27,6 +27,7 @@ from streaming.settings_values import (
     Flag,
     Number,
     SecondsRange,
+    SocketUrl,
     Speed,
     Zone,
 )
@@ -196,6 +197,32 @@ class History(_Section):
     )
 
 
+class InboxOfFeeds(_Section):
+    """`feeds.inbox.*`: files for the live engine."""
+
+    folder: Path | None = Field(
+        default=None, description="where they are put; none: live-inbox in data.folder"
+    )
+    settle_seconds: Count = Field(
+        default=1, ge=0, description="how long a file must be unchanged before it is taken, s"
+    )
+
+
+class SocketOfFeeds(_Section):
+    """`feeds.socket.*`: a server for the live engine."""
+
+    url: SocketUrl | None = Field(
+        default=None, description="ws:// or wss://, of a WebSocket server"
+    )
+
+
+class Feeds(_Section):
+    """`feeds.*`: where the live engine's bars and exec reports come from."""
+
+    inbox: InboxOfFeeds = InboxOfFeeds()
+    socket: SocketOfFeeds = SocketOfFeeds()
+
+
 class Live(_Section):
     """`live.*`: what the live engine runs, on which feed, over which store."""
 
@@ -203,8 +230,9 @@ class Live(_Section):
         default="live", description="accountId that trades; paper:<account> is its shadow"
     )
     strategies: str = Field(default="all", description="ids with commas between them, or all")
-    feed: Literal["replay"] = Field(
-        default="replay", description="where bars come from: replay plays the lake"
+    feed: Literal["replay", "inbox", "socket"] = Field(
+        default="replay",
+        description="where bars come from: the lake, played again; files of an inbox; a server",
     )
     speed: Speed = Field(
         default="max", description="of a replay: seconds of the market in one, or max"
@@ -301,6 +329,7 @@ class Settings(BaseSettings):
     data: Data = Data()
     history: History = History()
     live: Live = Live()
+    feeds: Feeds = Feeds()
     scoring: Scoring = Scoring()
     weights: Weighting = Weighting()
 

@@ -56,6 +56,12 @@ def _speed(value: object) -> object:
     raise ValueError("must be max, or how many seconds of the market go by in one")
 
 
+def _socket(url: str) -> str:
+    if not re.fullmatch(r"wss?://[^\s/]+(/\S*)?", url):
+        raise ValueError("must be an address such as wss://host:port/path")
+    return url
+
+
 def _account(name: str) -> str:
     if not name.strip() or ":" in name:
         raise ValueError("must be a name without a colon: those are of paper accounts")
@@ -71,3 +77,4 @@ Zone = Annotated[str, AfterValidator(_zone)]
 SecondsRange = Annotated[str, AfterValidator(_seconds)]
 Speed = Annotated[str, BeforeValidator(_speed)]
 AccountName = Annotated[str, AfterValidator(_account)]
+SocketUrl = Annotated[str, AfterValidator(_socket)]

@@ -51,6 +51,9 @@ ADDED = {
     "live.keepDays": 1,
     "live.metricsPort": 9464,
     "live.topSymbols": 20,
+    "feeds.inbox.folder": None,
+    "feeds.inbox.settleSeconds": 1,
+    "feeds.socket.url": None,
     "scoring.windowDays": 365,
     "weights.scoreShare": 0.5,
     "weights.floor": 0.01,
@@ -91,6 +94,8 @@ OTHER = {
     "live.keepDays": 3,
     "live.metricsPort": 0,
     "live.topSymbols": 3,
+    "feeds.inbox.settleSeconds": 0,
+    "feeds.socket.url": "wss://prices.example:8443/bars",
     "scoring.windowDays": 180,
     "weights.scoreShare": 0.25,
     "weights.floor": 0,
@@ -285,6 +290,11 @@ def test_without_a_file_the_defaults_hold_but_a_named_file_must_be_there():
         (
             "live.start = 'soon'",
             "live.start = 'soon': must be a day, as 2024-02-01 (settings.toml, line 1).",
+        ),
+        (
+            "feeds.socket.url = 'http://here'",
+            "feeds.socket.url = 'http://here': must be an address such as wss://host:port/path "
+            "(settings.toml, line 1).",
         ),
         (
             "live.metricsPort = 70000",

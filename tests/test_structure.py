@@ -120,7 +120,7 @@ def test_the_lock_file_pins_every_package_and_names_no_address():
     assert [line for line in lines if not re.match(r"^[\w.\-\[\]]+==\S+", line)] == []
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/design.md"])
+@pytest.mark.parametrize("name", ["README.md", "docs/design.md", "docs/feeds.md"])
 def test_a_page_names_only_files_that_exist(name):
     page = ROOT / name
     links = re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8"))

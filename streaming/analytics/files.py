@@ -28,7 +28,7 @@ from streaming.errors import ContractError, SourceError
 from streaming.feeds.tabular import open_rows
 
 if TYPE_CHECKING:
-    from streaming.feeds.tabular import RawBatch
+    from streaming.feeds.raw_rows import RawBatch
 
 _SUFFIXES = {".parquet", ".csv"}
 _MATCHES = (TRADE_MATCH_HISTORY.name, PAPER_TRADE_MATCH_HISTORY.name)

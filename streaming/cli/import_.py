@@ -21,7 +21,8 @@ def register(app: typer.Typer) -> None:
 
 def import_prices(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="CSV (also .gz, .zip) or Parquet.")
+        list[Path],
+        typer.Argument(metavar="FILE...", help="CSV or JSON lines (also .gz, .zip), or Parquet."),
     ],
     lake: Annotated[Path, typer.Option(help="Folder of the lake; made if it is not there.")],
     source: Annotated[

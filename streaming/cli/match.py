@@ -20,7 +20,10 @@ def register(app: typer.Typer) -> None:
 
 def match(
     fills: Annotated[
-        Path, typer.Argument(metavar="FILLS", help="Exec reports, CSV (also .gz, .zip) or Parquet.")
+        Path,
+        typer.Argument(
+            metavar="FILLS", help="Exec reports: CSV or JSON lines (also .gz, .zip), or Parquet."
+        ),
     ],
     out: Annotated[
         Path, typer.Option(help="Folder for the tables; those of an earlier run are replaced.")

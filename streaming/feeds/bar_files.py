@@ -1,4 +1,4 @@
-"""Bars in files: plain OHLCV in CSV or Parquet, and Binance klines.
+"""Bars in files: plain OHLCV in CSV, JSON lines or Parquet, and Binance klines.
 
 Every row becomes a row for `price_1m_history`, unchecked: times turned into the close of
 the bar in UTC, cells of text left as they are. What else a file has comes along under its
@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from streaming.contracts import PRICE_1M_HISTORY
 from streaming.errors import SourceError
 from streaming.feeds.columns import Columns, find_columns
+from streaming.feeds.raw_rows import RawBatch, Refused
 from streaming.feeds.reading import Reading
 from streaming.feeds.refusals import ReadingError, Setting
-from streaming.feeds.tabular import RawBatch, Refused, Rows, open_rows
+from streaming.feeds.tabular import Rows, open_rows
 from streaming.feeds.times import utc_micros, zone
 from streaming.rules.bars import MINUTE_US
 
@@ -58,8 +59,18 @@ class BarBatch(NamedTuple):
     done: float
 
 
-def read_bar_file(path: Path, reading: Reading) -> Iterator[BarBatch]:
+def read_bar_file(path: Path, reading: Reading, name: str | None = None) -> Iterator[BarBatch]:
     """Read a file's bars batch by batch; the members of a zip one after the other.
+
+    Parameters
+    ----------
+    path
+        The file.
+    reading
+        How to read it.
+    name
+        What the bars' source is called, and what tells of a symbol; the file's name unless
+        given.
 
     Raises
     ------
@@ -68,12 +79,15 @@ def read_bar_file(path: Path, reading: Reading) -> Iterator[BarBatch]:
         before should be kept then: a file is imported whole or not at all.
     """
     local = zone(reading.tz)
+    known = name or path.name
     header = _binance_header if reading.source == "binance" else _named
     doubtful = reading.last_line == "doubtful"
     with open_rows(path, header=header, doubtful_end=doubtful) as sources:
         before = 0
         for at, source in enumerate(sources):
-            reader = _Reader(path, source, reading, local)
+            own = source.name == path.name
+            where = str(path) if own else f"{path}, {source.name}"
+            reader = _Reader(where, known, known if own else source.name, source, reading, local)
             last = before
             for raw in source.batches():
                 batch = reader.batch(raw)
@@ -85,6 +99,26 @@ def read_bar_file(path: Path, reading: Reading) -> Iterator[BarBatch]:
                     done=(at + raw.done) / len(sources),
                 )
             before = last
+
+
+def read_bars(source: Rows, name: str) -> Iterator[BarBatch]:
+    """Read the bars of rows that lie in no file: usual names, closes as labels, UTC.
+
+    Parameters
+    ----------
+    source
+        The rows; its name is for errors.
+    name
+        What the bars' source is called.
+
+    Raises
+    ------
+    SourceError
+        If a column is missing, or holds no such values.
+    """
+    reader = _Reader(source.name, name, source.name, source, Reading(), zone("UTC"))
+    for raw in source.batches():
+        yield reader.batch(raw)
 
 
 def _named(cells: list[str]) -> list[str] | None:
@@ -99,17 +133,25 @@ def _binance_header(cells: list[str]) -> list[str] | None:
 
 
 class _Reader:
-    def __init__(self, path: Path, source: Rows, reading: Reading, local: ZoneInfo) -> None:
-        self._where = str(path) if source.name == path.name else f"{path}, {source.name}"
-        self._file = path.name
+    def __init__(
+        self,
+        where: str,
+        file: str,
+        member: str,
+        source: Rows,
+        reading: Reading,
+        local: ZoneInfo,
+    ) -> None:
+        self._where = where
+        self._file = file
         self._local = local
         self._symbol = reading.symbol
         mapping = reading.columns
         label = reading.label
         self._klines = reading.source == "binance"
         if self._klines:
-            self._check_klines(source)
-            self._symbol = self._symbol or self._symbol_of_name(source.name)
+            self._check_klines(source, member)
+            self._symbol = self._symbol or self._symbol_of_name(member)
             mapping = {"ts": source.columns[0], "symbol": ""}
             label = "open"
         self._columns = find_columns(self._where, source.columns, mapping)
@@ -210,7 +252,7 @@ class _Reader:
         own = pa.array([self._symbol] * rows.num_rows, pa.string())
         return pc.if_else(pa.array(told), own, texts) if odd else own
 
-    def _check_klines(self, source: Rows) -> None:
+    def _check_klines(self, source: Rows, member: str) -> None:
         if len(source.columns) != len(_BINANCE):
             raise ReadingError(
                 f"{self._where}: has {len(source.columns)} columns, Binance klines have "
@@ -220,7 +262,7 @@ class _Reader:
                 Setting("columns"),
                 " for other files.",
             )
-        named = _BINANCE_NAME.match(Path(source.name).name)
+        named = _BINANCE_NAME.match(Path(member).name)
         if named and named[2] != "1m":
             raise SourceError(f"{self._where}: is named as bars of {named[2]}; fetch those of 1m.")
 

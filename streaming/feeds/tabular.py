@@ -1,30 +1,30 @@
-"""Files of rows, as they are: CSV and Parquet, read batch by batch, cells untouched.
+"""Files of rows, as they are: CSV, Parquet and JSON lines, batch by batch, cells untouched.
 
 What a file is, is told by its first bytes, not by its name: Parquet, CSV (comma, semicolon,
-tab or bar between the cells), either CSV also under gzip, bzip2 or zstd, or a zip of CSV
-files. Cells of a CSV stay exact text; an empty one is null. Bytes that are not UTF-8 are told
-and escaped, wherever text should be. Memory follows the batch.
+tab or bar between the cells) or JSON lines, text also under gzip, bzip2 or zstd, or a zip of
+such files. Cells of a CSV stay exact text; an empty one is null. Bytes that are not UTF-8 are
+told and escaped, wherever text should be. Memory follows the batch.
 """
 
 import csv
 import hashlib
 import zipfile
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from streaming.errors import SourceError
+from streaming.feeds.json_lines import JsonRows
 from streaming.feeds.lines import SoundLines
+from streaming.feeds.raw_rows import RawBatch, Refused
 from streaming.feeds.utf8 import text_of_bytes, text_of_parquet
 
 # The reader of CSV keeps some thirty blocks ahead: this bounds its memory, near 128 MiB.
@@ -41,33 +41,9 @@ _NOT_TEXT = {
     b"%PDF": "a PDF",
     b"\xd0\xcf\x11\xe0": "a spreadsheet",
     b"<": "a web page or XML",
-    b"{": "JSON",
-    b"[": "JSON",
+    b"[": "JSON in one array (write an object a line)",
     b"ARROW1": "an Arrow file",
 }
-
-
-class Refused(NamedTuple):
-    """A line that has no place in the file's columns: number, line and reason."""
-
-    number: int
-    line: str
-    reason: str
-
-
-class RawBatch(NamedTuple):
-    """Rows of a file: the file's own columns, each row's number, and lines left out.
-
-    Rows are counted from 1, without the header and without empty lines. `done` is the part
-    of the file that has been read, 0 to 1. `not_text` says by column which rows (by
-    position) hold bytes there that are not UTF-8; they are escaped.
-    """
-
-    rows: pa.Table
-    number: NDArray[np.int64]
-    refused: list[Refused]
-    done: float
-    not_text: Mapping[str, list[int]] = MappingProxyType({})
 
 
 class Rows(Protocol):
@@ -81,8 +57,8 @@ class Rows(Protocol):
         ...
 
 
-def digest_of(path: Path) -> str:
-    """Give a digest (32 hex digits) of a file's name and content.
+def digest_of(path: Path, *, named: bool = True) -> str:
+    """Give a digest (32 hex digits) of a file's content, and of its name unless told not to.
 
     Raises
     ------
@@ -91,7 +67,8 @@ def digest_of(path: Path) -> str:
     """
     with _readable(path), path.open("rb") as file:
         digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
-        digest.update(path.name.encode())
+        if named:
+            digest.update(path.name.encode())
         return digest.hexdigest()
 
 
@@ -131,7 +108,8 @@ def open_rows(
         else:
             packed = next((kind for magic, kind in _PACKED.items() if head.startswith(magic)), None)
             doubtful = doubtful_end and packed is None
-            yield [_CsvRows(path, path.name, partial(_stream, path, packed), header, doubtful)]
+            opened = partial(_stream, path, packed)
+            yield [_text_rows(path, path.name, opened, header, doubtful)]
 
 
 @contextmanager
@@ -182,7 +160,21 @@ def _members(
     names = [info.filename for info in archive.infolist() if not info.is_dir()]
     if not names:
         raise SourceError(f"{path}: is a zip without a file in it.")
-    return [_CsvRows(path, name, partial(_member, archive, name), header) for name in names]
+    return [_text_rows(path, name, partial(_member, archive, name), header) for name in names]
+
+
+def _text_rows(
+    path: Path,
+    name: str,
+    opened: Callable[[], AbstractContextManager[_Stream]],
+    header: Callable[[list[str]], list[str] | None],
+    doubtful_end: bool = False,
+) -> Rows:
+    with opened() as stream:
+        head = stream.bytes.read(_HEAD_BYTES)
+    if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
+        return JsonRows(str(path) if name == path.name else f"{path}, {name}", name, opened)
+    return _CsvRows(path, name, opened, header, head, doubtful_end)
 
 
 class _ParquetRows:
@@ -232,14 +224,14 @@ class _CsvRows:
         name: str,
         opened: Callable[[], AbstractContextManager[_Stream]],
         header: Callable[[list[str]], list[str] | None],
+        head: bytes,
         doubtful_end: bool = False,
     ) -> None:
         self.name = name
         self._doubtful_end = doubtful_end
         self._path = path
         self._open = opened
-        with opened() as stream:
-            first = _first_line(path, stream.bytes.read(_HEAD_BYTES))
+        first = _first_line(path, head)
         counts = [first.count(delimiter) for delimiter in _DELIMITERS]
         self._delimiter = _DELIMITERS[int(np.argmax(counts))]
         cells = next(csv.reader([first], delimiter=self._delimiter))
@@ -328,9 +320,9 @@ def _rows_through(done: int, good: int, refused: list[int]) -> int:
 def _first_line(path: Path, head: bytes) -> str:
     for magic, what in _NOT_TEXT.items():
         if head.startswith(magic):
-            raise SourceError(f"{path}: looks like {what}, not like CSV or Parquet.")
+            raise SourceError(f"{path}: looks like {what}, not like CSV, JSON lines or Parquet.")
     if b"\0" in head:
-        raise SourceError(f"{path}: looks like binary data, not like CSV or Parquet.")
+        raise SourceError(f"{path}: looks like binary data, not like CSV, JSON lines or Parquet.")
     lines = head.removeprefix(b"\xef\xbb\xbf").splitlines()
     line = next((line for line in lines if line.strip()), b"")
     if not line:

@@ -4,15 +4,15 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import pyarrow as pa
 
-from streaming.contracts import PRICE_1M_HISTORY, quarantine_rows
+from streaming.contracts import PRICE_1M_HISTORY
 from streaming.errors import ContractError, SourceError
 from streaming.feeds.bar_files import read_bar_file
+from streaming.feeds.raw_rows import line_rows
 from streaming.feeds.reading import Reading
 from streaming.feeds.spool import PriceSpool, QuarantineSpool
-from streaming.feeds.tabular import Refused, digest_of
+from streaming.feeds.tabular import digest_of
 from streaming.jobs.prices import check_prices
 
 _EXAMPLES = 5
@@ -81,7 +81,7 @@ class WaitingFile:
                 raise SourceError(f"{self.path}: {error}") from error
             self.prices.add(checked.good)
             self.refuse(checked.quarantine)
-            self.refuse(_line_rows(self.path.name, batch.refused))
+            self.refuse(line_rows(PRICE_1M_HISTORY, self.path.name, batch.refused))
             tell(batch.done)
         if self.read == 0:
             raise SourceError(f"{self.path}: has columns but no rows.")
@@ -92,15 +92,3 @@ class WaitingFile:
         fresh = rows.select(["rowNumber", "reason"]).slice(0, _EXAMPLES).to_pylist()
         reasons = [*self.reasons, *(Reason(row["rowNumber"], row["reason"]) for row in fresh)]
         self.reasons = sorted(reasons)[:_EXAMPLES]
-
-
-def _line_rows(source: str, lines: list[Refused]) -> pa.Table:
-    """Give the quarantine rows of lines that do not fit their file's columns."""
-    rows = pa.table({"line": pa.array([line.line for line in lines], pa.string())})
-    return quarantine_rows(
-        PRICE_1M_HISTORY,
-        source,
-        rows,
-        np.array([line.number for line in lines], np.int64),
-        [line.reason for line in lines],
-    )

@@ -5,15 +5,14 @@ arrival, and is complete at its end. What it gives is kept in memory until then,
 fill may have to be listed before what was matched earlier.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from streaming.contracts import (
-    ARROW_TYPES,
     EXEC_REPORT_HISTORY,
     OPEN_POSITIONS_LOTS,
     OPEN_POSITIONS_ROLLUP,
@@ -21,29 +20,22 @@ from streaming.contracts import (
     REALIZED_PNL_LATEST,
     RISK_ALERTS_HISTORY,
     TRADE_MATCH_HISTORY,
-    Table,
-    Type,
-    quarantine_rows,
-    time_array,
     time_values,
 )
 from streaming.contracts.signals import ACCEPTED_TRADE_SIGNAL_HISTORY
-from streaming.errors import SourceError
-from streaming.feeds.tabular import Refused, open_rows
-from streaming.feeds.times import utc_micros, zone
+from streaming.feeds.raw_rows import line_rows
+from streaming.feeds.report_files import read_file, read_report_file
 from streaming.instruments import Instruments
 from streaming.jobs.trading_engine import (
     Counts,
     EngineState,
     Orders,
-    ReportBatch,
     TradingEngine,
     lots_table,
     read_orders,
     realized_table,
     rollup_table,
 )
-from streaming.jobs.trading_engine.fills import whole
 from streaming.runtimes.table_files import write_together
 from streaming.settings import Settings
 
@@ -61,7 +53,7 @@ class MatchRequest(NamedTuple):
     Attributes
     ----------
     fills
-        CSV (also packed) or Parquet with the columns of `exec_report_history`, and
+        CSV, JSON lines (also packed) or Parquet with the columns of `exec_report_history`, and
         `strategyId` where the file says whose a fill is.
     out
         Folder for the tables, one Parquet file each.
@@ -110,14 +102,6 @@ class MatchReport(NamedTuple):
     rows: dict[str, int]
 
 
-class _Source(NamedTuple):
-    """A batch of a file, lines of it that are no rows, and how much of it is read: 0 to 1."""
-
-    batch: ReportBatch
-    refused: list[Refused]
-    done: float
-
-
 def match_file(
     request: MatchRequest, advance: Callable[[float, str], None] | None = None
 ) -> MatchReport:
@@ -144,8 +128,8 @@ def match_file(
     matches: list[pa.Table] = []
     alerts: list[pa.Table] = []
     counts = Counts()
-    for source in _reports(request.fills):
-        lines = _line_rows(EXEC_REPORT_HISTORY, request.fills, source.refused)
+    for source in read_report_file(request.fills):
+        lines = line_rows(EXEC_REPORT_HISTORY, request.fills.name, source.refused)
         quarantine.append(lines)
         counts += Counts(read=lines.num_rows, quarantined=lines.num_rows)
         outcome = engine.step(state, source.batch, orders, now=request.now)
@@ -184,66 +168,11 @@ def _orders(paths: Sequence[Path], quarantine: list[pa.Table]) -> Orders:
     """Read the orders of files; rows that are refused go to quarantine."""
     orders = Orders()
     for path in paths:
-        for source in _rows(path):
-            quarantine.append(_line_rows(ACCEPTED_TRADE_SIGNAL_HISTORY, path, source.refused))
+        for source in read_file(path):
+            lines = line_rows(ACCEPTED_TRADE_SIGNAL_HISTORY, path.name, source.refused)
+            quarantine.append(lines)
             quarantine.append(read_orders(source.batch, orders))
     return orders
-
-
-def _reports(path: Path) -> Iterator[_Source]:
-    """Read exec reports, their times in any form that files use."""
-    for source in _rows(path):
-        rows = source.batch.rows
-        if rows.column_names.count("ts") != 1:
-            yield source  # the contract says what is wrong
-            continue
-        at = rows.column_names.index("ts")
-        try:
-            times, problems = _times(whole(rows.column(at)))
-        except SourceError as error:
-            raise SourceError(f"{path}, column 'ts': {error}.") from error
-        read = rows.set_column(at, "ts", times)
-        yield source._replace(
-            batch=source.batch._replace(rows=read, originals=rows, problems=problems)
-        )
-
-
-def _times(column: Any) -> tuple[Any, dict[int, str]]:
-    """Read times, UTC where they name no zone: timestamps, and why some rows have none."""
-    if pa.types.is_string(column.type):
-        try:
-            # What most files have, and all at once.
-            return column.cast(ARROW_TYPES[Type.TIME]), {}
-        except pa.ArrowInvalid:
-            pass
-    micros, problems = utc_micros(column, zone("UTC"))
-    unknown = np.zeros(len(micros), np.bool_)
-    unknown[list(problems)] = True
-    return time_array(micros, unknown), problems
-
-
-def _rows(path: Path) -> Iterator[_Source]:
-    """Read a file's rows as they are; the members of a zip one after the other."""
-    before = 0
-    with open_rows(path, header=lambda cells: None) as members:
-        for at, member in enumerate(members):
-            last = before
-            for raw in member.batches():
-                number = raw.number + before
-                refused = [line._replace(number=before + line.number) for line in raw.refused]
-                last = max([last, *number[-1:].tolist(), *(line.number for line in refused)])
-                batch = ReportBatch(raw.rows, path.name, number, not_text=raw.not_text)
-                yield _Source(batch, refused, (at + raw.done) / len(members))
-            before = last
-    if before == 0:
-        raise SourceError(f"{path}: has columns but no rows.")
-
-
-def _line_rows(table: Table, path: Path, lines: list[Refused]) -> pa.Table:
-    """Give the quarantine rows of lines that do not fit their file's columns."""
-    rows = pa.table({"line": pa.array([line.line for line in lines], pa.string())})
-    numbers = np.array([line.number for line in lines], np.int64)
-    return quarantine_rows(table, path.name, rows, numbers, [line.reason for line in lines])
 
 
 def _by_time(parts: list[pa.Table], column: str) -> pa.Table:

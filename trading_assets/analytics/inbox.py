@@ -21,12 +21,13 @@ from pathlib import Path
 from streaming.errors import SettingsError, SourceError
 from streaming.feeds.importing import import_files, take_back
 from streaming.feeds.reading import Reading
+from streaming.feeds.reading_rules import FILE, ReadingRules, read_rules
+from streaming.feeds.ready_files import SETTLE_SECONDS, why_not
 from streaming.lake import Lake
 from trading_assets.analytics.inbox_days import Lost, lost_bars, note_days
 from trading_assets.analytics.inbox_files import FreshFile, digest_of, receipt, stamp_of
 from trading_assets.analytics.inbox_ledger import WAIT_SECONDS, Entry, Ledger, Seen, Stamp, alone
-from trading_assets.analytics.inbox_listing import SETTLE_SECONDS, Listing, list_inbox, why_not
-from trading_assets.analytics.inbox_reading import FILE, ReadingRules, read_rules
+from trading_assets.analytics.inbox_listing import Listing, list_inbox
 from trading_assets.analytics.inbox_reports import InboxReport, held, imported, replacing
 from trading_assets.analytics.refusing import reason_file, refuse
 from trading_assets.platform import Folders

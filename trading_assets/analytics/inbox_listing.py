@@ -1,23 +1,15 @@
 """Which files of the inbox are ready to be imported, told without reading any of them."""
 
 import os
-import stat
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from streaming.feeds.reading_rules import FILE
+from streaming.feeds.ready_files import why_not
 from streaming.lake.atomic import disk_errors, read_errors
 from trading_assets.analytics.inbox_ledger import Seen, Stamp
-from trading_assets.analytics.inbox_reading import FILE
-
-SETTLE_SECONDS = 5.0
-"""For how long a file must not have changed before it is taken for whole."""
-
-
-_SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".pq", ".zip", ".gz", ".bz2", ".zst")
-_HALF = (".part", ".partial", ".tmp", ".crdownload", ".filepart")
 
 
 class ReadyFile(NamedTuple):
@@ -75,25 +67,6 @@ def list_inbox(
             with suppress(FileNotFoundError):
                 _add(entry, seen, settle_seconds, held, listing)
     return listing
-
-
-def why_not(name: str, info: os.stat_result, settle_seconds: float) -> str | None:
-    """Say why a file is not ready; None if it is."""
-    if not name.isprintable():
-        return "has a name with letters that cannot be shown; rename it"
-    if name.lower().endswith(_HALF):
-        return "is being written, by its name"
-    if stat.S_ISDIR(info.st_mode):
-        return "is a folder; put its files into the inbox itself"
-    if not stat.S_ISREG(info.st_mode):
-        return "is a link or a device; put the file itself here"
-    if not name.lower().endswith(_SUFFIXES):
-        return f"is not named as a file of bars ({', '.join(_SUFFIXES)})"
-    # Whatever writes to a file sets its ctime, which no copying tool can set to another time.
-    # A clock that was set back must not hold a file up for ever.
-    if abs(time.time() - info.st_ctime) < settle_seconds:
-        return f"changed less than {settle_seconds:g} s ago; waits until it is whole"
-    return None
 
 
 def _add(

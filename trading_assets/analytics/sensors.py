@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import dagster as dg
 
 from streaming.errors import TradingError
+from streaming.feeds.reading_rules import read_rules
 from trading_assets.analytics.inbox_listing import Listing
-from trading_assets.analytics.inbox_reading import read_rules
 from trading_assets.analytics.prices import open_inbox
 from trading_assets.platform import PlatformResource
 

@@ -3,11 +3,12 @@
 from streaming.jobs.trading_engine.attribution import UNATTRIBUTED, Orders
 from streaming.jobs.trading_engine.changes import Change
 from streaming.jobs.trading_engine.engine import Counts, Outcome, TradingEngine
-from streaming.jobs.trading_engine.reports import ReportBatch, read_orders
+from streaming.jobs.trading_engine.reports import REPORTS, ReportBatch, read_orders
 from streaming.jobs.trading_engine.state import EngineState
 from streaming.jobs.trading_engine.tables import lots_table, realized_table, rollup_table
 
 __all__ = [
+    "REPORTS",
     "UNATTRIBUTED",
     "Change",
     "Counts",

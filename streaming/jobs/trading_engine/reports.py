@@ -23,11 +23,11 @@ from streaming.rules.units import MOST_FEE, OVERFLOW, money_text
 if TYPE_CHECKING:
     from streaming.instruments import Instruments
 
-_REPORTS = replace(
+REPORTS = replace(
     EXEC_REPORT_HISTORY,
     columns=(*EXEC_REPORT_HISTORY.columns, replace(STRATEGY, nullable=True)),
 )
-"""Exec reports; a source may say whose they are."""
+"""The contract of exec reports as they come: a source may say whose they are."""
 
 _ORDERS = replace(
     ACCEPTED_TRADE_SIGNAL_HISTORY,
@@ -138,7 +138,7 @@ def read_reports(
     if rows.column_names.count(STRATEGY.name) > 1:
         raise ContractError(f"{batch.source}: column strategyId is there twice; keep one.")
     good, refused = validate(
-        _REPORTS, rows, batch.source, first_row=0, now=now, not_text=batch.not_text
+        REPORTS, rows, batch.source, first_row=0, now=now, not_text=batch.not_text
     )
     _refuse_broken(refusals, refused, came, batch.problems)
     kept = np.delete(np.arange(rows.num_rows), refused.column("rowNumber").to_numpy())

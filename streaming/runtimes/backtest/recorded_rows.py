@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from streaming.contracts import STRATEGY_SIGNAL_HISTORY, quarantine_rows
 from streaming.contracts.arrow import time_values
 from streaming.contracts.validation import validate
-from streaming.feeds.tabular import RawBatch, open_rows
+from streaming.feeds.raw_rows import RawBatch
+from streaming.feeds.tabular import open_rows
 from streaming.rules.units import SCALE
 
 Int = NDArray[np.int64]

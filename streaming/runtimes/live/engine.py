@@ -30,9 +30,10 @@ from streaming.contracts import (
     UNREALIZED_PNL_LATEST,
     Table,
     arrow_schema,
+    quarantine_rows,
 )
 from streaming.contracts.arrow import coded_texts, same_text, time_array, time_values
-from streaming.feeds.feed import Arrival
+from streaming.feeds.feed import Arrival, Batch
 from streaming.instruments import Instruments
 from streaming.jobs.allocator import Taken, last_closes, market_of
 from streaming.jobs.allocator_rows import trace_rows
@@ -176,7 +177,12 @@ class LiveEngine:
             Looks up bars that were stored before.
         """
         good, refused = check_prices(
-            came.rows, came.source, came.number, now=now, symbols=self._instruments.symbols
+            came.rows,
+            came.source,
+            came.number,
+            now=now,
+            problems=came.problems,
+            symbols=self._instruments.symbols,
         )
         received = self.prices.receive(good, came.source, held)
         tick.append(PRICE_1M_HISTORY, table_of_rows(received.rows).cast(_PRICES))
@@ -188,6 +194,19 @@ class LiveEngine:
         names = (late.symbols[code] for code in late.symbol.tolist())
         tick.late_bars += list(zip(names, late.ts.tolist(), strict=True))
         tick.quarantined += refused.num_rows
+
+    def note(self, tick: Tick, batch: Batch) -> None:
+        """Keep what a feed could not use, and what it says of that.
+
+        Exec reports are refused: every account's fills are the simulated broker's.
+        """
+        for refused in (*batch.quarantine, *map(_unwanted, batch.reports)):
+            tick.append(QUARANTINE_HISTORY, refused)
+            tick.quarantined += refused.num_rows
+        for code, message, ts in batch.alerts:
+            words = pa.chunked_array([pa.array([message], pa.string())])
+            times = pa.chunked_array([time_array(np.array([ts], np.int64))])
+            tick.append(RISK_ALERTS_HISTORY, _alerts(self._account, code, words, times))
 
     def warm_up(self, bars: Mapping[str, Bars], complete_to: int) -> None:
         """Let the features see bars from before the start; nothing is traded or written.
@@ -338,6 +357,15 @@ def _breach_alerts(account: Account, taken: Taken) -> pa.Table:
     )
     times = time_array(breaches["ts"])
     return _alerts(account.name, "OPEN_LIMIT_BREACHED", words, times)
+
+
+def _unwanted(reports: ReportBatch) -> pa.Table:
+    """Give the quarantine rows of exec reports that no account takes."""
+    rows = reports.rows if reports.originals is None else reports.originals
+    numbers = np.arange(1, rows.num_rows + 1) if reports.number is None else reports.number
+    reason = "no account takes exec reports: fills are the simulated broker's"
+    why = [reason] * rows.num_rows
+    return quarantine_rows(EXEC_REPORT_HISTORY, reports.source, rows, numbers, why)
 
 
 def by_time(rows: pa.Table, column: str = "ts") -> pa.Table:

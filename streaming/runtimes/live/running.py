@@ -11,10 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from streaming.errors import FencedError, RunError, StoreError
+from streaming.errors import FencedError, StoreError
 from streaming.feeds.feed import Feed
 from streaming.feeds.instruments import load_instruments
-from streaming.feeds.replay import LakeReplay
 from streaming.jobs.strategies import select
 from streaming.lake import Lake
 from streaming.rules.bars import DAY_US
@@ -22,6 +21,7 @@ from streaming.runtimes.backtest.slices import day_end
 from streaming.runtimes.live.engine import LiveEngine, LivePlan, Tick
 from streaming.runtimes.live.measuring import scraped
 from streaming.runtimes.live.service import LiveService
+from streaming.runtimes.live.sources import feed_of
 from streaming.settings import Settings
 from streaming.store import TableStore
 
@@ -30,6 +30,7 @@ _BEATS = 4
 
 _LOOK_AGAIN_SECONDS = 5.0
 _WAIT_SECONDS = 0.25
+_IDLE_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def run_live(
         If the store was begun with something else.
     """
     return drive(
-        live_run(settings, folder or settings.data.folder),
+        live_run(settings, folder or settings.data.folder, until_end=until_end),
         until_end=until_end,
         holder=holder,
         on_tick=on_tick,
@@ -130,7 +131,7 @@ def store_path(settings: Settings, folder: Path) -> Path:
     return settings.live.store_in(folder)
 
 
-def live_run(settings: Settings, folder: Path) -> LiveRun:
+def live_run(settings: Settings, folder: Path, *, until_end: bool = True) -> LiveRun:
     """Give what the settings have run, over a data folder."""
     live = settings.live
     plan = LivePlan(
@@ -142,11 +143,13 @@ def live_run(settings: Settings, folder: Path) -> LiveRun:
     # A bar that closes at midnight belongs to the day that ends.
     start = None if live.start is None else day_end(live.start) - DAY_US
     lake = Lake(folder / "lake")
-    if not lake.days():
-        raise RunError(f"{lake.root}: has no prices. Import some with `trading import`.")
-    feed = LakeReplay(lake, None, start, None, live.market_seconds)
+    feed = feed_of(settings, folder, lake, start, end=until_end)
+    known = start
+    if live.feed != "replay" and start is None and lake.days():
+        # What comes goes on from all that the lake has.
+        known = lake.days()[-1].last_ts
     return LiveRun(
-        plan, store_path(settings, folder), feed, lambda engine: warm_up(engine, lake, until=start)
+        plan, store_path(settings, folder), feed, lambda engine: warm_up(engine, lake, until=known)
     )
 
 
@@ -212,7 +215,10 @@ def drive(
 def _ticks(service: LiveService, feed: Feed, until_end: bool) -> Iterator[Tick | None]:
     """Give tick after tick; where the feed ends and more may come, look again now and then."""
     yield None  # one may be told to stop before the first
-    yield from service.run(feed)
+    for tick in service.run(feed):
+        if tick is None:
+            time.sleep(_IDLE_SECONDS)
+        yield tick
     while not until_end:
         again = time.monotonic() + _LOOK_AGAIN_SECONDS
         while time.monotonic() < again:

@@ -97,6 +97,7 @@ class LiveService:
         tick, now = Tick(), self._now()
         for arrival in batch.arrivals:
             self.engine.receive(tick, arrival, now, self._held)
+        self.engine.note(tick, batch)
         if batch.complete_to is not None:
             self.engine.prices.complete(batch.complete_to)
         self.engine.advance(tick, now, weights)

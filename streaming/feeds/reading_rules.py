@@ -1,4 +1,4 @@
-"""How the files of the inbox are to be read: its optional `reading.toml`.
+"""How the files of an inbox are to be read: its optional `reading.toml`.
 
 Keys are the options of `trading import`. Those at the top hold for all files; a section is
 named by a pattern of file names, and the first one that fits a file's name goes before::
