@@ -38,6 +38,7 @@ from streaming.feeds.pieces import Piece, cut
 from streaming.feeds.raw_rows import line_rows
 from streaming.feeds.reading import Reading
 from streaming.feeds.ready_files import SETTLE_SECONDS
+from streaming.feeds.refusals import ReadingError, as_key
 from streaming.feeds.report_files import read_report_file
 from streaming.feeds.tabular import digest_of
 from streaming.jobs.trading_engine import REPORTS, ReportBatch
@@ -174,7 +175,8 @@ class InboxFeed(Feed):
                 waiting = piece
             yield _batch(file, waiting, None)
         except (ContractError, SettingsError, SourceError) as error:
-            yield _refusal(files, file, str(error), given)
+            why = error.worded(as_key) if isinstance(error, ReadingError) else str(error)
+            yield _refusal(files, file, why, given)
 
     def _whole(self, file: TakenFile, after: int) -> Iterator[Piece]:
         """Read a file of which all can be read."""
