@@ -12,8 +12,9 @@ from streaming.rules.indicators import VERSION
 from streaming.rules.timeframes import check_timeframe
 from trading_assets.analytics.backtests import EVERY_DAY
 from trading_assets.analytics.forms import Checked, filled_in, form
-from trading_assets.analytics.partitions import months
+from trading_assets.analytics.partitions import month_bounds, months
 from trading_assets.analytics.previews import markdown_table
+from trading_assets.analytics.sound_prices import SoundPrices
 from trading_assets.contract_metadata import OWNERS, schema_metadata
 from trading_assets.platform import Platform, PlatformResource
 
@@ -59,10 +60,12 @@ def indicator_asset(platform: Platform) -> dg.AssetsDefinition:
     def indicator_history(context: dg.AssetExecutionContext, platform: PlatformResource) -> None:
         config = filled_in(IndicatorConfig, context)
         lake = platform.lake()
+        prices = SoundPrices(lake, platform.folders.verdicts)
         done: dict[str, dict[str, Any]] = {}
         failed: list[str] = []
         for month in context.partition_keys:
             try:
+                prices.require(month_bounds(month)[1])
                 done[month] = _month_facts(lake, month, config)
             except TradingError as error:
                 failed.append(f"{month}: {error}")
