@@ -15,7 +15,7 @@ from pathlib import Path
 
 import streaming.lake
 from streaming.errors import LakeError
-from streaming.lake import atomic_file
+from streaming.lake import atomic_file, sweep
 from streaming.runtimes.backtest.sources import sources_digest
 
 _JUDGES = (Path(__file__).parent / "checks", Path(streaming.lake.__file__).parent)
@@ -53,11 +53,12 @@ class Verdicts:
         now = {key: _fingerprint(paths) for key, paths in files.items()}
         return {key: one for key, one in now.items() if known.get(key) != one}
 
-    def passed(self, found: Mapping[str, str], gone: Collection[str] = ()) -> None:
-        """Remember partitions that are good, and forget others."""
-        if not found and not gone:
+    def passed(self, found: Mapping[str, str], failed: Collection[str] = ()) -> None:
+        """Remember partitions that are good, and forget those that failed."""
+        if not found and not failed:
             return
-        kept = {key: one for key, one in self._read().items() if key not in gone}
+        kept = {key: one for key, one in self._read().items() if key not in failed}
+        sweep(self._path.parent)
         # A disk that refuses costs time at the next look, and that is all.
         with suppress(LakeError), atomic_file(self._path) as partial:
             partial.write_text(json.dumps(kept | dict(found), indent=0) + "\n", encoding="utf-8")
