@@ -3,14 +3,18 @@
 import dagster as dg
 
 from trading_assets.analytics.automation import current_month_sensor
-from trading_assets.analytics.backtests import BACKTESTS, backtest_assets
+from trading_assets.analytics.backtests import BACKTESTS, PORTFOLIO, backtest_assets
 from trading_assets.analytics.contract_checks import contract_checks
 from trading_assets.analytics.equity import METRICS, equity_assets
 from trading_assets.analytics.indicators import indicator_asset
 from trading_assets.analytics.partition_checks import partition_checks
 from trading_assets.analytics.prices import import_inbox_job, prices_asset
 from trading_assets.analytics.reconciliation_checks import reconciliation_checks
-from trading_assets.analytics.schedules import backtests_schedule, prices_schedule
+from trading_assets.analytics.schedules import (
+    backtests_schedule,
+    portfolio_schedule,
+    prices_schedule,
+)
 from trading_assets.analytics.sensors import inbox_sensor
 from trading_assets.analytics.warehouse import warehouse_asset
 from trading_assets.analytics.window_backtest import backtest_window_job
@@ -41,6 +45,7 @@ def definitions(platform: Platform) -> dg.Definitions:
         schedules=[
             prices_schedule(platform),
             backtests_schedule(platform, month_by_strategy),
+            portfolio_schedule(platform, dg.AssetSelection.assets(PORTFOLIO)),
         ],
         sensors=[inbox_sensor(importing), current_month_sensor()],
         resources={"platform": platform_resource(platform)},
