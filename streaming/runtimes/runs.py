@@ -96,7 +96,7 @@ class Run:
         LakeError
             If one was changed, lost or added since; it is named.
         """
-        remedy = f"Delete the folder runs/{self.id} and run the backtest again."
+        remedy = "Run the same backtest again: it is made anew."
         written = self.facts.get("files")
         if not isinstance(written, dict):
             raise LakeError(

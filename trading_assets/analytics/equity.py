@@ -126,7 +126,11 @@ def _why(missing: list[str], failed: list[str]) -> str:
             f"{', '.join(missing[:_SHOWN])}. Materialise them first."
         )
     if failed:
-        lines += [f"{len(failed)} partitions failed; the log names each.", *failed[:_SHOWN]]
+        lines += [
+            f"{len(failed)} partitions failed; the log names each. Where a run is not as it was "
+            f"written, materialise that partition of {BACKTESTS} again.",
+            *failed[:_SHOWN],
+        ]
     return "\n".join(lines)
 
 

@@ -119,7 +119,7 @@ def _other_metrics(platform: Platform) -> tuple[list[str], int]:
         try:
             run = run_of(lake, record)
         except TradingError as error:
-            differing.append(str(error))
+            differing.append(f"{key}: {error}")
             continue
         figures = {} if run is None else run.facts["figures"]
         net = sum(float(one["netPnl"]) for one in figures.values())

@@ -47,7 +47,7 @@ def reconciliation_checks() -> list[dg.AssetChecksDefinition]:
             matches = [arrow_schema(TRADE_MATCH_HISTORY).empty_table()]
             for part in parts:
                 run = part.found_run()
-                part.as_written()
+                part.require()
                 matches.append(run.matches())
                 for name, one in run.facts["figures"].items():
                     stated[name] = stated.get(name, 0) + to_money(one["netPnl"])
@@ -113,7 +113,7 @@ def reconciliation_checks() -> list[dg.AssetChecksDefinition]:
             found = []
             for part in parts:
                 run = part.found_run()
-                part.as_written()
+                part.require()
                 made, accepted, filled = (run.table(name) for name in names)
                 found.append(signals_after_bars(made, _bars(platform, run), accepted, filled))
             return found

@@ -85,13 +85,11 @@ def run_of(lake: Lake, record: Record) -> Run | None:
     Raises
     ------
     LakeError
-        If the run is not there or is damaged; names the partition, and what to do.
+        If the run is not there or is damaged; says what to do.
     """
     if record.run_id is None:
         return None
     try:
         return find_run(lake, record.run_id)
     except TradingError as error:
-        raise LakeError(
-            f"Partition {record.key}: {error} Materialise that partition again."
-        ) from error
+        raise LakeError(f"{error} Materialise that partition again.") from error

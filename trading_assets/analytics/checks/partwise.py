@@ -80,7 +80,7 @@ def check_parts(table: Table, parts: Sequence[Part], *, snapshots: bool = False)
     for part in parts:
         if part.key not in failed and part.key not in faults:
             try:
-                part.as_written()
+                part.require()
             except LakeError as error:
                 faults[part.key] = str(error)
     return PartsReport(_joined(reports), faults, failed | set(faults))
@@ -94,7 +94,7 @@ def _batches(parts: Sequence[Part], faults: dict[str, str]) -> Iterator[list[tup
         try:
             if not part.files:
                 # Nothing to read: nothing was written, or all of it was lost.
-                part.as_written()
+                part.require()
             files = part.read()
         except LakeError as error:
             faults[part.key] = str(error)

@@ -72,7 +72,7 @@ def parts_result(found: PartsReport, chosen: Look) -> dg.AssetCheckResult:
     if found.failed:
         metadata["partitions failing"] = sorted(found.failed)[:_MOST_ROWS]
     if found.faults:
-        lines = [f"- {key}: {why}" for key, why in list(found.faults.items())[:_MOST_ROWS]]
+        lines = [f"- {why}" for why in list(found.faults.values())[:_MOST_ROWS]]
         metadata["not readable or not as written"] = dg.MetadataValue.md("\n".join(lines))
     also = f" {chosen.known:,} more partitions passed before." if chosen.known else ""
     return result._replace(

@@ -89,10 +89,23 @@ class Part:
         """
         return [(name, _read(path, self.remedy)) for name, path in self.files.items()]
 
+    def require(self) -> None:
+        """Refuse it, by its key, if it is not as it was written.
+
+        Raises
+        ------
+        LakeError
+            Says what is not.
+        """
+        try:
+            self.as_written()
+        except LakeError as error:
+            raise LakeError(f"Partition {self.key}: {error}") from error
+
     def found_run(self) -> Run:
         """Give its run, or raise the LakeError that says why there is none."""
         if self.run is None:
-            self.as_written()
+            self.require()
             raise LakeError(f"Partition {self.key} stands for no run. {self.remedy}")
         return self.run
 
@@ -192,7 +205,7 @@ def runs_of(platform: Platform, asset: str, keys: Keys) -> Iterator[Run]:
     Raises
     ------
     LakeError
-        If one cannot be found; it names the partition.
+        If one cannot be found; names the partition.
     """
     for part in of_runs(platform, asset):
         if part.key in keys:
