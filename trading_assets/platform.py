@@ -54,6 +54,11 @@ class Folders:
         return self.root / "partitions"
 
     @property
+    def verdicts(self) -> Path:
+        """Which partitions passed which check as they are; deleting it costs time alone."""
+        return self.root / "verdicts"
+
+    @property
     def metrics(self) -> Path:
         """Equity metrics as Parquet, by asset and partition."""
         return self.root / "metrics"

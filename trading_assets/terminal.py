@@ -10,7 +10,7 @@ import dagster as dg
 from streaming.analytics import report as text
 from streaming.cli.output import print_table
 from trading_assets.analytics.backtests import BACKTESTS
-from trading_assets.analytics.equity import leaderboard
+from trading_assets.analytics.equity import leaderboard, months_held, uneven
 from trading_assets.analytics.records import Records
 from trading_assets.platform import Platform
 
@@ -70,9 +70,15 @@ def print_leaderboard(platform: Platform) -> None:
     """Print the leaderboard as it is now, the best strategy first."""
     records = Records(platform.folders.partitions, BACKTESTS).all()
     reports = leaderboard(platform.lake(), records)
-    columns = [*text.SUMMARY, *text.SUMMARY_MARKED]
-    rows = [[one.name, *text.summary_row(one, marked=True)] for one in reports]
+    held = months_held(records)
+    columns = ["months", *text.SUMMARY, *text.SUMMARY_MARKED]
+    rows = [
+        [one.name, str(len(held[one.name])), *text.summary_row(one, marked=True)] for one in reports
+    ]
     print_table("leaderboard", ["strategy", *columns], rows, right=columns)
+    note = uneven(held)
+    if note:
+        print(f"warning: {note}", file=sys.stderr)
 
 
 @dg.logger({}, description="Plain lines on standard error.")

@@ -31,6 +31,9 @@ from streaming.jobs.price_rows import MONEY_COLUMNS, PriceRows, rows_of_table, t
 from streaming.lake.atomic import atomic_file, read_errors
 
 FILE = "bars.parquet"
+REMEDY = "Restore it from a copy; or delete it and import the files of that day again."
+"""What mends a file that is not what an import wrote."""
+
 _FOOTER = "trading:bars"
 _VERSION = 1
 _GROUP_ROWS = 16_384
@@ -80,7 +83,7 @@ def write_day(path: Path, day: dt.date, rows: PriceRows) -> None:
     counts = np.bincount(rows.symbol, minlength=len(rows.symbols))
     ends = np.cumsum(counts)
     listing = [
-        [name, int(count), _digest(rows, int(end - count), int(end))]
+        [name, int(count), digest(rows, int(end - count), int(end))]
         for name, count, end in zip(rows.symbols, counts, ends, strict=True)
     ]
     footer = {
@@ -115,14 +118,36 @@ def read_info(path: Path) -> DayInfo:
         return _info(path, file)
 
 
+def read_table(path: Path) -> tuple[DayInfo, pa.Table]:
+    """Read one day's file: what its footer says, and all rows as they are."""
+    with _open(path) as file:
+        return _whole(path, file)
+
+
 def read_rows(path: Path) -> PriceRows:
     """Read the rows of one day's file, all of them and all columns."""
     with _open(path) as file:
-        info = _info(path, file)
-        table = file.read(use_threads=False)
-        if table.num_rows != info.rows:
-            raise LakeError(_damaged(path, "rows are missing"))
-        return rows_of_table(table)
+        return rows_of_table(_whole(path, file)[1])
+
+
+def _whole(path: Path, file: pq.ParquetFile) -> tuple[DayInfo, pa.Table]:
+    info = _info(path, file)
+    table = file.read(use_threads=False)
+    if table.num_rows != info.rows:
+        raise LakeError(_damaged(path, "rows are missing"))
+    return info, table
+
+
+def digest(rows: PriceRows, start: int, stop: int) -> str:
+    """Give the digest of the bars of one symbol: rows from `start` to before `stop`."""
+    held = hashlib.blake2b(digest_size=16)
+    for column in (rows.ts, rows.open, rows.high, rows.low, rows.price):
+        held.update(column[start:stop].astype("<i8").tobytes())
+    volume = rows.volume[start:stop]
+    # One NaN of the many, and one zero of the two, so that equal values give equal digests.
+    volume = np.where(np.isnan(volume), np.nan, volume) + 0.0
+    held.update(volume.astype("<f8").tobytes())
+    return held.hexdigest()
 
 
 def read_bars(path: Path, info: DayInfo, into: dict[str, int], columns: list[NDArray[Any]]) -> None:
@@ -208,17 +233,6 @@ def _groups(ends: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
             start = end
 
 
-def _digest(rows: PriceRows, start: int, stop: int) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    for column in (rows.ts, rows.open, rows.high, rows.low, rows.price):
-        digest.update(column[start:stop].astype("<i8").tobytes())
-    volume = rows.volume[start:stop]
-    # One NaN of the many, and one zero of the two, so that equal values give equal digests.
-    volume = np.where(np.isnan(volume), np.nan, volume) + 0.0
-    digest.update(volume.astype("<f8").tobytes())
-    return digest.hexdigest()
-
-
 def _checksum(footer: dict[str, object]) -> str:
     text = json.dumps({k: v for k, v in footer.items() if k != "checksum"}, sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
@@ -264,7 +278,4 @@ def _open(path: Path) -> Iterator[pq.ParquetFile]:
 
 
 def _damaged(path: Path, why: str) -> str:
-    return (
-        f"{path}: is damaged ({why}). Restore it from a copy; or delete it and import the "
-        "files of that day again."
-    )
+    return f"{path}: is damaged ({why}). {REMEDY}"

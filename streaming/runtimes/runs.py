@@ -17,7 +17,7 @@ from streaming.contracts import (
     empty_table,
 )
 from streaming.errors import LakeError, RunError, SettingsError
-from streaming.lake import Lake, atomic_file
+from streaming.lake import Lake, altered_files, atomic_file
 
 RUNS = "runs"
 RUN_FILE = "run.json"
@@ -65,9 +65,10 @@ class Run:
         Raises
         ------
         LakeError
-            If a file is damaged.
+            If a file is damaged, or not what the run wrote.
         """
         contract = TABLES[name]
+        self.require_as_written(name)
         paths = sorted((self.folder / name).glob("month=*/strategy=*.parquet"))
         single = self.folder / f"{name}.parquet"
         if single.exists():
@@ -86,6 +87,33 @@ class Run:
                 f"Run {self.label}, table {name}: a file is damaged ({error}). Delete the folder "
                 f"runs/{self.id} and run the backtest again."
             ) from error
+
+    def require_as_written(self, name: str) -> None:
+        """Refuse a table whose files are not those that the run wrote.
+
+        Raises
+        ------
+        LakeError
+            If one was changed, lost or added since; it is named.
+        """
+        remedy = "Run the same backtest again: it is made anew."
+        written = self.facts.get("files")
+        if not isinstance(written, dict):
+            raise LakeError(
+                f"Run {self.label}: its {RUN_FILE} does not say what its files held. {remedy}"
+            )
+        # A table is a folder of this name, or a file.
+        altered = [
+            one
+            for of in (f"{name}/", f"{name}.")
+            for one in altered_files(self.folder, written, besides=RUN_FILE, of=of)
+        ]
+        if altered:
+            more = f", and {len(altered) - 1} more files" if len(altered) > 1 else ""
+            raise LakeError(
+                f"Run {self.label}, table {name}: {altered[0]} since the run wrote it{more}. "
+                f"{remedy}"
+            )
 
     def matches(self) -> pa.Table:
         """Read the run's `trade_match_history`."""

@@ -27,6 +27,7 @@ from streaming.runtimes.run_source import from_run
 from streaming.settings import Settings
 from trading_assets import launch
 from trading_assets.analytics.months import Plan, run_months
+from trading_assets.analytics.sound_prices import SoundPrices
 
 _OWNERS = {"write_table": pq.ParquetWriter, "connect": duckdb}
 # What waits for longer waits for ever.
@@ -53,7 +54,8 @@ def serve() -> None:
 
 def _warm(lake: Lake, key: list[str]) -> None:
     """Load what is compiled, once for all processes."""
-    (month,) = run_months(lake, Plan(Settings(), threads=1), [tuple(key)])
+    prices = SoundPrices(lake, lake.root.parent / "verdicts")
+    (month,) = run_months(lake, Plan(Settings(), threads=1), [tuple(key)], prices)
     png(from_run(lake.root, month.run.id).reports(by="strategy"))
 
 

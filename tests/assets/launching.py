@@ -69,11 +69,14 @@ def said_by(folder: Path) -> str:
 
 
 def kept(root: Path) -> dict[str, bytes]:
-    """Give every file that work leaves in a data folder: not locks, nor what Dagster keeps."""
+    """Give every file that work leaves in a data folder: not locks, nor what Dagster keeps.
+
+    Nor verdicts, which go with the times of files.
+    """
     return {
         str(path.relative_to(root)): path.read_bytes()
         for path in sorted(root.rglob("*"))
-        if path.is_file() and not {".locks", "dagster"}.intersection(path.parts)
+        if path.is_file() and not {".locks", "dagster", "verdicts"}.intersection(path.parts)
     }
 
 

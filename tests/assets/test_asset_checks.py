@@ -40,7 +40,7 @@ def with_first(table, column, value):
 
 
 def test_everything_is_green_on_good_data(materialise, checked, platform):
-    materialise("indicator_history", keys=ALL, config={"timeframes": ["H1", "D1"]})
+    materialise("indicator_history", keys=ALL)
     materialise(PORTFOLIO, keys=ALL)
     materialise(BACKTESTS, keys=("2024-01|ema_cross", "2024-03|ema_cross"))
     for name in ("price_1m_history", "indicator_history", BACKTESTS, PORTFOLIO):

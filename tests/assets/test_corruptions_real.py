@@ -142,7 +142,7 @@ def real(real_bars_folder, tmp_path_factory) -> Iterator[Real]:
         for path in sorted(real_bars_folder.glob("*.parquet")):
             shutil.copyfile(path, folder / path.name)
         made.materialise(PRICES, keys=("2013-10-04", "2013-10-11"))
-        made.materialise(INDICATORS, keys=(MONTH, MONTH), timeframes=["M15"])
+        made.materialise(INDICATORS, keys=(MONTH, MONTH))
         for month in (EARLIER, MONTH):
             keys = (f"{month}|{SOME[0]}", f"{month}|{SOME[-1]}")
             made.materialise(BACKTESTS, METRICS, keys=keys)

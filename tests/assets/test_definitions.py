@@ -58,6 +58,7 @@ def test_checks_jobs_schedules_and_sensors_are_these():
         ("portfolio_trade_matches", "months_are_of_todays_bars_and_settings"),
         ("backtest_equity_metrics", "metrics_are_of_their_runs"),
         ("backtest_leaderboard", "months_are_of_todays_bars_and_settings"),
+        ("backtest_leaderboard", "strategies_have_the_same_months"),
         ("portfolio_trade_matches", "books_balance"),
         ("portfolio_trade_matches", "open_symbols_within_the_limit"),
         ("portfolio_trade_matches", "no_signal_before_its_bar"),
@@ -65,6 +66,7 @@ def test_checks_jobs_schedules_and_sensors_are_these():
     assert {one.name for one in defs.schedules} == {
         "daily_prices_schedule",
         "daily_backtests_schedule",
+        "daily_portfolio_schedule",
     }
     assert {one.name for one in defs.sensors} == {
         "inbox_sensor",

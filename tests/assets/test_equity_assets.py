@@ -1,6 +1,9 @@
 """Equity metrics and the leaderboard: the figures of the command line, with pictures."""
 
 import base64
+import shutil
+
+import pyarrow.parquet as pq
 
 from streaming.jobs.strategies import make
 from streaming.runtimes.backtest import BacktestRequest, run_backtest
@@ -69,3 +72,41 @@ def test_a_leaderboard_of_nothing_says_so(materialise):
     failed = materialise(LEADERBOARD, ok=False)
     (event,) = failed.get_step_failure_events()
     assert "No partition" in event.event_specific_data.error_display_string
+
+
+def test_a_run_that_is_lost_is_named_with_its_partition_and_the_remedy(platform, materialise):
+    all_months(materialise, BACKTESTS)
+    records = Records(platform.folders.partitions, BACKTESTS)
+    lost = records.get("2024-02", NAMES[0])
+    shutil.rmtree(platform.folders.lake / "runs" / lost.run_id)
+    failed = materialise(LEADERBOARD, ok=False)
+    (event,) = failed.get_step_failure_events()
+    told = event.event_specific_data.error_display_string
+    assert f"1 of 6 partitions of {BACKTESTS} cannot be used" in told
+    assert f"2024-02|{NAMES[0]}: " in told and "Materialise" in told
+    materialise(BACKTESTS, keys=f"2024-02|{NAMES[0]}")
+    materialise(LEADERBOARD)
+
+
+def test_strategies_of_other_months_are_told_apart(platform, materialise, facts, checked):
+    all_months(materialise, BACKTESTS)
+    materialise(LEADERBOARD)
+    assert "warning" not in facts(LEADERBOARD, None)[None]
+    same = "strategies_have_the_same_months"
+    assert checked(LEADERBOARD)[same].passed
+    materialise(BACKTESTS, keys="2024-02|squeeze")
+    materialise(LEADERBOARD)
+    told = facts(LEADERBOARD, None)[None]
+    assert "1 of 3 strategies lack months" in told["warning"]
+    assert "squeeze (2024-01, 2024-03)" in told["warning"]
+    lines = [line.split("|") for line in told["leaderboard"].splitlines()]
+    months = {one[1].strip(): one[2].strip() for one in lines}
+    assert months["strategy"] == "months"
+    assert {months[name] for name in NAMES} == {"3"} and months["squeeze"] == "1"
+    rows = pq.read_table(platform.folders.metrics / f"{LEADERBOARD}.parquet").to_pylist()
+    (row,) = [row for row in rows if row["name"] == "squeeze"]
+    assert (row["months"], row["firstMonth"], row["lastMonth"]) == (1, "2024-02", "2024-02")
+    found = checked(LEADERBOARD)[same]
+    assert not found.passed
+    assert "squeeze (2024-01, 2024-03)" in found.description
+    assert found.metadata["months"].value == {NAMES[0]: 3, NAMES[1]: 3, "squeeze": 1}

@@ -77,15 +77,14 @@ def test_every_asset_says_so_and_keeps_what_was_there(platform, materialise, dis
     before = kept(platform.folders.root)
     disk.refuse(how)
     lake, metrics = platform.folders.lake, platform.folders.metrics
-    config = {"timeframes": ["D1"]}
-    for name, keys, more, place in (
-        (BACKTESTS, SECOND, None, lake / "runs"),
-        (INDICATORS, "2024-01", config, lake / INDICATORS),
-        (METRICS, FIRST, None, metrics / METRICS),
-        (LEADERBOARD, None, None, metrics),
-        (WAREHOUSE, None, None, platform.folders.warehouse),
+    for name, keys, place in (
+        (BACKTESTS, SECOND, lake / "runs"),
+        (INDICATORS, "2024-01", lake / INDICATORS),
+        (METRICS, FIRST, metrics / METRICS),
+        (LEADERBOARD, None, metrics),
+        (WAREHOUSE, None, platform.folders.warehouse),
     ):
-        text = said(materialise(name, keys=keys, config=more, ok=False))
+        text = said(materialise(name, keys=keys, ok=False))
         assert str(place) in text, (name, text)
         assert re.search(TOLD[how], text), (name, text)
         assert "again" in text, (name, text)
@@ -94,7 +93,7 @@ def test_every_asset_says_so_and_keeps_what_was_there(platform, materialise, dis
     assert before.items() <= kept(platform.folders.root).items()
     disk.allow()
     materialise(BACKTESTS, METRICS, keys=SECOND)
-    materialise(INDICATORS, keys="2024-01", config=config)
+    materialise(INDICATORS, keys="2024-01")
     materialise(LEADERBOARD)
     materialise(WAREHOUSE)
     assert before.items() - kept(platform.folders.root).items() <= {

@@ -15,6 +15,7 @@ from trading_assets.analytics.schedules import (
     backtests_schedule,
     day_ended,
     month_of_day_ended,
+    portfolio_schedule,
 )
 
 from .price_platform import Prices
@@ -112,6 +113,25 @@ def test_backtests_of_the_month_are_one_run_over_all_strategies(prices, moment, 
     tags = {name: request.tags[name] for name in (FIRST, LAST)}
     assert dg.materialize([backtests], tags=tags).success
     assert sorted(got) == [f"{month}|{strategy}" for strategy in sorted(STRATEGIES)]
+
+
+def test_the_portfolio_of_the_month_is_run_every_night_too(prices):
+    moment = dt.datetime(2024, 4, 2, 0, 45, tzinfo=OSLO)
+    asset = dg.asset(name="portfolio", partitions_def=partitions.months(dt.date(2024, 1, 1)))(
+        lambda context: got.extend(context.partition_keys)
+    )
+    got = []
+    schedule = portfolio_schedule(prices.platform, dg.AssetSelection.assets(asset))
+    defs = dg.Definitions(assets=[asset], schedules=[schedule])
+    (request,) = _evaluate(
+        defs.get_repository_def(), "daily_portfolio_schedule", moment
+    ).run_requests
+    assert dg.materialize([asset], tags=dict(request.tags)).success
+    assert got == ["2024-03"]
+    early = _evaluate(
+        defs.get_repository_def(), "daily_portfolio_schedule", moment.replace(year=2020)
+    )
+    assert "history.start" in early.skip_message
 
 
 def test_the_day_and_month_in_progress_have_partitions():

@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from lake.samples import random_market, rows_of
@@ -19,6 +20,7 @@ from streaming.lake import Lake
 from streaming.rules.units import SCALE, to_money
 from streaming.runtimes.backtest import BacktestRequest, run_backtest
 from streaming.runtimes.run_source import from_run
+from streaming.runtimes.runs import find_run
 from streaming.settings import Settings
 
 STRATEGIES = ("rsi_reversion", "sma_cross", "day_trend_entry")  # the last never trades here
@@ -29,17 +31,21 @@ def lake_and_run(request, tmp_path_factory):
     """Give a lake with two symbols over three days, and a run in it."""
     lake = Lake(tmp_path_factory.mktemp("lake"))
     lake.write_prices(rows_of(random_market(5, 2, 3 * 1440 - 100)))
-    run = run_backtest(
+    return lake, run_in(lake, request.param)
+
+
+def run_in(lake, layout):
+    """Run the backtest of these tests."""
+    return run_backtest(
         lake,
         BacktestRequest(
             settings=Settings(),
             strategies=tuple(make(name) for name in STRATEGIES),
-            layout=request.param,
-            name=f"named-{request.param}",
+            layout=layout,
+            name=f"named-{layout}",
             final_unrealized=True,
         ),
     )
-    return lake, run
 
 
 def test_the_metrics_of_a_run_are_the_figures_that_the_run_reports(lake_and_run):
@@ -139,20 +145,46 @@ def copied(lake, run, folder):
 
 
 @pytest.mark.parametrize("table", ["trade_match_history", "open_positions_lots"])
-def test_a_lost_file_of_a_run_is_an_error_that_names_run_and_table(lake_and_run, tmp_path, table):
+@pytest.mark.parametrize("fate", ["lost", "changed", "added"])
+def test_a_file_that_is_not_what_the_run_wrote_is_named(lake_and_run, tmp_path, table, fate):
     lake, run = lake_and_run
     folder = copied(lake, run, tmp_path)
     from_run(tmp_path, run.id)
-    lost = next(iter(sorted(folder.glob(f"{table}/*/*.parquet"))), folder / f"{table}.parquet")
-    rows = pq.read_metadata(lost).num_rows
-    written = run.facts["rows"][table]
-    assert rows > 0
-    lost.unlink()
-    says = (
-        f"Run {run.id}, table {table}: has {written - rows:,} rows, and the run wrote {written:,}"
-    )
-    with pytest.raises(LakeError, match=says):
+    path = next(iter(sorted(folder.glob(f"{table}/*/*.parquet"))), folder / f"{table}.parquet")
+    name = str(path.relative_to(folder))
+    rows = pq.read_table(path, partitioning=None)
+    assert rows.num_rows > 0
+    match fate:
+        case "lost":
+            path.unlink()
+        case "changed":
+            pq.write_table(rows.slice(0, rows.num_rows - 1), path)
+        case "added":
+            name = f"{table}/month=2024-03/strategy=else.parquet"
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            pq.write_table(rows, folder / name)
+    with pytest.raises(LakeError, match=f"Run {run.id}, table {table}: {name} was {fate} since"):
         from_run(tmp_path, run.id)
+    # What does not look at that table does not mind.
+    found = find_run(Lake(tmp_path), run.id)
+    assert found.table("unrealized_pnl_latest").num_rows >= 0
+
+
+def test_a_run_that_is_not_as_it_was_written_is_made_again(lake_and_run, tmp_path):
+    lake = Lake(shutil.copytree(lake_and_run[0].root, tmp_path / "lake"))
+    found = find_run(lake, lake_and_run[1].id)
+    before = {path: path.read_bytes() for path in sorted(found.folder.rglob("*.*"))}
+    path = next(found.folder.glob("trade_match_history/*/*.parquet"))
+    rows = pq.read_table(path, partitioning=None)
+    pnl = rows["realizedPnl"].to_pylist()
+    other = pa.array([pnl[0] + 1000, *pnl[1:]], rows.schema.field("realizedPnl").type)
+    place = rows.schema.get_field_index("realizedPnl")
+    rows = rows.set_column(place, rows.schema.field(place), other)
+    pq.write_table(rows, path, store_decimal_as_integer=True)
+    with pytest.raises(LakeError, match="was changed since the run wrote it"):
+        found.matches()
+    assert run_in(lake, found.definition["layout"]).id == found.id
+    assert {path: path.read_bytes() for path in sorted(found.folder.rglob("*.*"))} == before
 
 
 def test_matches_outside_the_runs_own_days_are_counted_in_the_notes(lake_and_run, tmp_path):

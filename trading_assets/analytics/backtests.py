@@ -20,6 +20,7 @@ from trading_assets.analytics.partitions import backtests, months
 from trading_assets.analytics.previews import match_preview
 from trading_assets.analytics.prices import PRICES, failures
 from trading_assets.analytics.records import Record, Records
+from trading_assets.analytics.sound_prices import SoundPrices
 from trading_assets.contract_metadata import OWNERS, schema_metadata
 from trading_assets.platform import Platform, PlatformResource, rules_are_new
 
@@ -110,12 +111,13 @@ def _materialise(
     sweep(platform.folders.partitions)
     records = Records(platform.folders.partitions, context.asset_key.path[-1])
     lake = SharedLake(platform.folders.lake)
+    prices = SoundPrices(lake, platform.folders.verdicts)
     if rules_are_new():
         context.log.info("The rules are compiled first: half a minute or so, this once.")
     standard: list[Month] = []
     others: list[Month] = []
     failed: list[Month] = []
-    for number, month in enumerate(run_months(lake, plan, keys), 1):
+    for number, month in enumerate(run_months(lake, plan, keys, prices), 1):
         kept = standard
         if not month.error:
             run = None if month.run is None else month.run.id

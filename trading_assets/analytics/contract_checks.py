@@ -1,14 +1,13 @@
 """The check of every table's contract, with the suite that Great Expectations runs on it.
 
-A check looks at the partitions of its run, or at all of them where it is run alone. Those
-that later work rests on block it: no backtest on prices that break their contract, no
-metrics of matches that break theirs.
+A check speaks for all partitions that are there (`checks.looking`); run alone, it looks at each
+of them. Those that later work rests on block it in their own run; in later ones, prices and
+matches are asked again by what reads them (`sound_prices`, `Run.require_as_written`).
 """
 
 from collections.abc import Callable
 
 import dagster as dg
-import pyarrow as pa
 
 from streaming.contracts import (
     ACCEPTED_TRADE_SIGNAL_HISTORY,
@@ -26,19 +25,18 @@ from streaming.contracts import (
 )
 from streaming.errors import LakeError
 from trading_assets.analytics.backtests import BACKTESTS, PORTFOLIO
+from trading_assets.analytics.checks.looking import look
 from trading_assets.analytics.checks.rows import (
-    Files,
     Keys,
-    by_types,
+    Part,
     indicators,
     of_runs,
     prices,
     quarantine,
-    runs_of,
 )
 from trading_assets.platform import Platform, PlatformResource
 
-Read = Callable[[Platform, Keys], Files]
+Read = Callable[[Platform], list[Part]]
 
 BESIDE_MATCHES = (OPEN_POSITIONS_LOTS, UNREALIZED_PNL_LATEST)
 """Snapshots that a run leaves beside its matches: what is open at its end, and its worth."""
@@ -58,9 +56,7 @@ def contract_checks() -> list[dg.AssetChecksDefinition]:
     return [
         _check(PRICE_1M_HISTORY.name, PRICE_1M_HISTORY, prices, blocking=True),
         _check(INDICATOR_HISTORY.name, INDICATOR_HISTORY, indicators),
-        _check(
-            QUARANTINE_HISTORY.name, QUARANTINE_HISTORY, lambda platform, _: quarantine(platform)
-        ),
+        _check(QUARANTINE_HISTORY.name, QUARANTINE_HISTORY, quarantine),
         *_checks_of_runs(BACKTESTS, BESIDE_MATCHES),
         *_checks_of_runs(PORTFOLIO, (*BESIDE_MATCHES, *TRACED)),
     ]
@@ -70,7 +66,7 @@ def _checks_of_runs(asset: str, beside: tuple[Table, ...]) -> list[dg.AssetCheck
     """Make the check of an asset's matches, and those of what its runs keep beside them."""
 
     def read(table: Table) -> Read:
-        return lambda platform, keys: of_runs(table, runs_of(platform, asset, keys))
+        return lambda platform: of_runs(platform, asset, table.name)
 
     return [
         _check(asset, TRADE_MATCH_HISTORY, read(TRADE_MATCH_HISTORY), blocking=True),
@@ -85,33 +81,24 @@ def _check(
         asset=asset,
         name=name,
         blocking=blocking,
-        description=f"Every row keeps the contract of {table.name}: columns, types, ranges, keys.",
+        description=f"Every row keeps the contract of {table.name} (columns, types, ranges, keys), "
+        "and is what was written. Speaks for all partitions: those that have not passed as they "
+        "are now are looked at.",
     )
     def contract(
         context: dg.AssetCheckExecutionContext, platform: PlatformResource
     ) -> dg.AssetCheckResult:
         # Great Expectations takes seconds to import: only where a check runs.
-        from trading_assets.analytics.checks.contracts import check_rows
-        from trading_assets.analytics.checks.results import as_check_result
+        from trading_assets.analytics.checks.partwise import check_parts
+        from trading_assets.analytics.checks.results import parts_result
 
-        keys = Keys(context.run.tags)
         try:
-            files = read(platform, keys)
+            parts = read(platform)
         except LakeError as error:
             return dg.AssetCheckResult(passed=False, description=str(error))
-        fit, odd = by_types(table, files)
-        for name, rows in odd:
-            # It cannot be put beside the others: it is told before them, by its name.
-            report = check_rows(table, rows, files=[(name, rows.num_rows)])
-            if not report.passed:
-                result = as_check_result(report, partitions=str(keys))
-                return result._replace(description=f"{name}: {report.summary}")
-        report = check_rows(
-            table,
-            pa.concat_tables([rows for _, rows in fit]),
-            files=[(name, rows.num_rows) for name, rows in fit],
-            snapshots=table in BESIDE_MATCHES,
-        )
-        return as_check_result(report, partitions=str(keys))
+        chosen = look(platform, f"{asset}.{name}", parts, Keys(context.run.tags))
+        found = check_parts(table, chosen.parts, snapshots=table in BESIDE_MATCHES)
+        chosen.done(found.failed)
+        return parts_result(found, chosen)
 
     return contract

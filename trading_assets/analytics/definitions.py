@@ -3,7 +3,7 @@
 import dagster as dg
 
 from trading_assets.analytics.automation import current_month_sensor
-from trading_assets.analytics.backtests import BACKTESTS, backtest_assets
+from trading_assets.analytics.backtests import BACKTESTS, PORTFOLIO, backtest_assets
 from trading_assets.analytics.changed_months import changed_months_sensor
 from trading_assets.analytics.contract_checks import contract_checks
 from trading_assets.analytics.equity import METRICS, equity_assets
@@ -12,7 +12,11 @@ from trading_assets.analytics.lost_bars_check import lost_bars_check
 from trading_assets.analytics.partition_checks import partition_checks
 from trading_assets.analytics.prices import import_inbox_job, prices_asset
 from trading_assets.analytics.reconciliation_checks import reconciliation_checks
-from trading_assets.analytics.schedules import backtests_schedule, prices_schedule
+from trading_assets.analytics.schedules import (
+    backtests_schedule,
+    portfolio_schedule,
+    prices_schedule,
+)
 from trading_assets.analytics.sensors import inbox_sensor
 from trading_assets.analytics.taking_out import take_out_job
 from trading_assets.analytics.warehouse import warehouse_asset
@@ -49,6 +53,7 @@ def definitions(platform: Platform) -> dg.Definitions:
         schedules=[
             prices_schedule(platform),
             backtests_schedule(platform, month_by_strategy),
+            portfolio_schedule(platform, dg.AssetSelection.assets(PORTFOLIO)),
         ],
         sensors=[inbox_sensor(importing), current_month_sensor(), changed_months_sensor()],
         resources={"platform": platform_resource(platform)},

@@ -1,6 +1,6 @@
 """What the UI shows of equity reports: figures, a table, a picture."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -48,13 +48,15 @@ def drawing(reports: Sequence[EquityReport], accounts: int | None = None) -> dg.
     return dg.MetadataValue.md(picture(drawn, "equity and drawdown"))
 
 
-def board(reports: Sequence[EquityReport]) -> dg.MetadataValue[Any]:
-    """Give a table of reports, a line each."""
+def board(
+    reports: Sequence[EquityReport], months: Mapping[str, int] | None = None
+) -> dg.MetadataValue[Any]:
+    """Give a table of reports, a line each; with how many months each is over, if given."""
     from streaming.analytics import report as text
 
-    columns = ["strategy", *text.SUMMARY, *text.SUMMARY_MARKED]
+    columns = ["strategy", *(["months"] if months else []), *text.SUMMARY, *text.SUMMARY_MARKED]
     lines = [f"| {' | '.join(columns)} |", f"|---|{'---:|' * (len(columns) - 1)}"]
-    lines += [
-        f"| {' | '.join([one.name, *text.summary_row(one, marked=True)])} |" for one in reports
-    ]
+    for one in reports:
+        over = [str(months[one.name])] if months else []
+        lines.append(f"| {' | '.join([one.name, *over, *text.summary_row(one, marked=True)])} |")
     return dg.MetadataValue.md("\n".join(lines))

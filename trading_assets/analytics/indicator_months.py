@@ -1,8 +1,9 @@
 """`indicator_history` in the lake, month by month, each going on from the newest one before.
 
-`indicator_history/month=YYYY-MM/` holds a file for each timeframe, `state.bin` with every
-symbol's state at the month's end, and `month.json`, which says what they were made of. A
-month's folder is whole or absent. Knows no Dagster.
+`indicator_history/month=YYYY-MM/` holds a file for each of the `STANDARD_TIMEFRAMES`, `state.bin`
+with every symbol's state at the month's end, and `month.json`, which says what they were made of
+and the digest of each. Other timeframes lie beside, in `indicator_history/timeframes=D1+M1/`,
+with months of their own. A month's folder is whole or absent. Knows no Dagster.
 """
 
 import hashlib
@@ -20,11 +21,18 @@ import pyarrow.parquet as pq
 from streaming.contracts import INDICATOR_HISTORY, arrow_schema
 from streaming.errors import LakeError, StateError
 from streaming.jobs.indicators import IndicatorState, indicator_history_rows, step
-from streaming.lake import DayInfo, Lake, atomic_directory, sweep
+from streaming.lake import (
+    DayInfo,
+    Lake,
+    altered_files,
+    atomic_directory,
+    file_digests,
+    sweep,
+)
 from streaming.rules.indicators import PUBLISHED_FEATURES, VERSION
 from streaming.rules.state import pack, unpack
 from streaming.runtimes.backtest.continuing import bars_until
-from trading_assets.analytics.partitions import month_bounds
+from trading_assets.analytics.partitions import STANDARD_TIMEFRAMES, month_bounds
 
 _FACTS, _STATE = "month.json", "state.bin"
 _KIND, _STATE_VERSION = "indicator month", 1
@@ -75,10 +83,10 @@ def run_indicator_month(lake: Lake, month: str, timeframes: Sequence[str]) -> In
     if not symbols or days[-1].last_ts <= begin:
         return None
     complete_to = min(end, days[-1].last_ts)
-    folder = _folder(lake, month)
+    folder = _folder(lake, month, timeframes)
     made_of = _made_of(days, symbols, timeframes, complete_to)
     there = _read_facts(folder)
-    if there is not None and there["madeOf"] == made_of:
+    if there is not None and there["madeOf"] == made_of and not _altered(folder, there):
         return IndicatorMonth(
             month, folder, there["rows"], len(symbols), there["resumed"], fresh=False
         )
@@ -112,36 +120,72 @@ def run_indicator_month(lake: Lake, month: str, timeframes: Sequence[str]) -> In
         for writer in writers.values():
             writer.close()
         _write_state(partial, states, complete_to)
-        facts = {"madeOf": made_of, "rows": rows, "resumed": resumed, "completeTo": complete_to}
+        facts = {
+            "madeOf": made_of,
+            "rows": rows,
+            "resumed": resumed,
+            "completeTo": complete_to,
+            "files": file_digests(partial, besides=_FACTS),
+        }
         (partial / _FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     return IndicatorMonth(month, folder, rows, len(symbols), resumed, fresh=True)
 
 
-def read_indicator_month(lake: Lake, month: str) -> pa.Table:
+def read_indicator_month(
+    lake: Lake, month: str, timeframes: Sequence[str] = STANDARD_TIMEFRAMES
+) -> pa.Table:
     """Read all rows of a month; none where it was never computed.
 
     Raises
     ------
     LakeError
-        If a file is damaged.
+        If a file is damaged, or not what was computed.
     """
-    paths = sorted(_folder(lake, month).glob("timeframe=*.parquet"))
+    require_as_computed(lake, month, timeframes)
+    paths = sorted(_folder(lake, month, timeframes).glob("timeframe=*.parquet"))
     schema = arrow_schema(INDICATOR_HISTORY)
     return pa.concat_tables([schema.empty_table(), *map(_read, paths)])
+
+
+def require_as_computed(
+    lake: Lake, month: str, timeframes: Sequence[str] = STANDARD_TIMEFRAMES
+) -> None:
+    """Refuse a month whose files are not those that were computed.
+
+    Raises
+    ------
+    LakeError
+        If one was changed, lost or added since, or nothing says what they held.
+    """
+    folder = _folder(lake, month, timeframes)
+    if not folder.exists():
+        return
+    facts = _read_facts(folder)
+    if facts is None:
+        raise LakeError(f"{folder / _FACTS}: is damaged or lost. Materialise that month again.")
+    altered = _altered(folder, facts)
+    if altered:
+        raise LakeError(
+            f"{folder}: {', '.join(altered)} since it was computed. Materialise that month again."
+        )
+
+
+def _altered(folder: Path, facts: dict[str, Any]) -> list[str]:
+    return altered_files(folder, facts["files"], besides=_FACTS)
 
 
 def _read(path: Path) -> pa.Table:
     try:
         return pq.read_table(path, page_checksum_verification=True)
     except (pa.ArrowException, OSError) as error:
-        raise LakeError(
-            f"{path}: is damaged ({error}). Delete the folder {path.parent} and materialise that "
-            "month again."
-        ) from error
+        raise LakeError(f"{path}: is damaged ({error}). Materialise that month again.") from error
 
 
-def _folder(lake: Lake, month: str) -> Path:
-    return lake.root / INDICATOR_HISTORY.name / f"month={month}"
+def _folder(lake: Lake, month: str, timeframes: Sequence[str]) -> Path:
+    root = lake.root / INDICATOR_HISTORY.name
+    if set(timeframes) != set(STANDARD_TIMEFRAMES):
+        root /= f"timeframes={'+'.join(sorted(timeframes))}"
+    return root / f"month={month}"
 
 
 def _made_of(
@@ -159,14 +203,14 @@ def _read_facts(folder: Path) -> dict[str, Any] | None:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None  # never made, or damaged: it is made again
-    return found
+    return found if isinstance(found, dict) and isinstance(found.get("files"), dict) else None
 
 
 def _newest(
     lake: Lake, month: str, days: list[DayInfo], timeframes: Sequence[str]
 ) -> tuple[str | None, int, dict[str, IndicatorState]]:
     """Find the newest earlier month whose state rests on the bars as they are now."""
-    root = _folder(lake, month).parent
+    root = _folder(lake, month, timeframes).parent
     for folder in sorted(root.glob("month=*"), reverse=True):
         earlier = folder.name.removeprefix("month=")
         facts = _read_facts(folder)

@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from streaming.errors import TradingError
+from streaming.errors import LakeError, TradingError
 from streaming.instruments import Instruments
 from streaming.jobs.strategies import make, select
 from streaming.lake import Lake
 from streaming.runtimes.runs import Run
 from streaming.settings import Settings
 from trading_assets.analytics.partitions import month_bounds
+from trading_assets.analytics.sound_prices import SoundPrices
 
 if TYPE_CHECKING:
     from streaming.runtimes.backtest import BacktestRequest
@@ -71,7 +72,9 @@ class Month:
     error: str = ""
 
 
-def run_months(lake: Lake, plan: Plan, keys: Iterable[tuple[str, str]]) -> Iterator[Month]:
+def run_months(
+    lake: Lake, plan: Plan, keys: Iterable[tuple[str, str]], prices: SoundPrices
+) -> Iterator[Month]:
     """Run months of strategies.
 
     Parameters
@@ -82,6 +85,9 @@ def run_months(lake: Lake, plan: Plan, keys: Iterable[tuple[str, str]]) -> Itera
         What they are run with.
     keys
         (month, strategy); the strategy is `ALL` for the shared account.
+    prices
+        What is asked whether the bars before a month's end can be trusted. A month that
+        rests on others fails, also where it was run when they were sound.
 
     Yields
     ------
@@ -90,9 +96,16 @@ def run_months(lake: Lake, plan: Plan, keys: Iterable[tuple[str, str]]) -> Itera
         stops none of the others.
     """
     with ThreadPoolExecutor(max(plan.threads, 1)) as pool:
-        for _, of_month in groupby(sorted(set(keys)), key=lambda key: key[0]):
+        for month, group in groupby(sorted(set(keys)), key=lambda key: key[0]):
+            of_month = list(group)
+            try:
+                prices.require(month_bounds(month)[1])
+            except LakeError as error:
+                for _, strategy in of_month:
+                    yield Month(month, strategy, None, 0.0, str(error))
+                continue
             # Later months go on from earlier ones: within a month they are side by side.
-            yield from pool.map(lambda key: _run_month(lake, plan, *key), list(of_month))
+            yield from pool.map(lambda key: _run_month(lake, plan, *key), of_month)
 
 
 def request_of(plan: Plan, month: str, strategy: str) -> "BacktestRequest":

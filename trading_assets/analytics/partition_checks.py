@@ -9,11 +9,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from streaming.errors import TradingError
-from streaming.runtimes.runs import find_run
 from trading_assets.analytics.backtests import BACKTESTS, PORTFOLIO
-from trading_assets.analytics.checks.rows import Keys
-from trading_assets.analytics.equity import LEADERBOARD, METRICS, metrics_file
-from trading_assets.analytics.records import Records
+from trading_assets.analytics.equity import (
+    LEADERBOARD,
+    METRICS,
+    metrics_file,
+    months_held,
+    uneven,
+)
+from trading_assets.analytics.records import Records, run_of
 from trading_assets.analytics.staleness import stale_records
 from trading_assets.platform import Platform, PlatformResource
 
@@ -50,13 +54,12 @@ def partition_checks() -> list[dg.AssetChecksDefinition]:
     @dg.asset_check(
         asset=METRICS,
         name="metrics_are_of_their_runs",
-        description="Each month's metrics are of the run of its matches, with its net PnL.",
+        description="Each month's metrics are of the run of its matches, with its net PnL. "
+        "Looks at all partitions.",
     )
-    def metrics(
-        context: dg.AssetCheckExecutionContext, platform: PlatformResource
-    ) -> dg.AssetCheckResult:
+    def metrics(platform: PlatformResource) -> dg.AssetCheckResult:
         try:
-            differing, every = _other_metrics(platform, Keys(context.run.tags))
+            differing, every = _other_metrics(platform)
         except TradingError as error:
             return dg.AssetCheckResult(passed=False, description=str(error))
         said = f"{len(differing)} of {every} are not: materialise them again. " + "; ".join(
@@ -68,8 +71,30 @@ def partition_checks() -> list[dg.AssetChecksDefinition]:
             metadata={"compared": every, "differing": differing},
         )
 
+    @dg.asset_check(
+        asset=LEADERBOARD,
+        name="strategies_have_the_same_months",
+        description="Every strategy has the months that others have: figures are of one time.",
+    )
+    def same_months(platform: PlatformResource) -> dg.AssetCheckResult:
+        try:
+            held = months_held(Records(platform.folders.partitions, BACKTESTS).all())
+        except TradingError as error:
+            return dg.AssetCheckResult(passed=False, description=str(error))
+        said = uneven(held)
+        return dg.AssetCheckResult(
+            passed=not said,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=said or f"{len(held)} strategies: all have the same months.",
+            metadata={
+                "compared": len(held),
+                "months": {strategy: len(months) for strategy, months in held.items()},
+            },
+        )
+
     return [
         metrics,
+        same_months,
         check(BACKTESTS, BACKTESTS),
         check(PORTFOLIO, PORTFOLIO),
         check(LEADERBOARD, BACKTESTS),
@@ -79,13 +104,13 @@ def partition_checks() -> list[dg.AssetChecksDefinition]:
 _SHOWN = 10
 
 
-def _other_metrics(platform: Platform, keys: Keys) -> tuple[list[str], int]:
+def _other_metrics(platform: Platform) -> tuple[list[str], int]:
     """Say which metrics are not of their partition's run; and how many there are."""
     differing, every = [], 0
+    lake = platform.lake()
     for record in Records(platform.folders.partitions, BACKTESTS).all():
-        key = record.key
-        path = metrics_file(platform, record)
-        if record.run_id is None or key not in keys or not path.exists():
+        key, path = record.key, metrics_file(platform, record)
+        if record.run_id is None or not path.exists():
             continue
         every += 1
         try:
@@ -93,7 +118,12 @@ def _other_metrics(platform: Platform, keys: Keys) -> tuple[list[str], int]:
         except (pa.ArrowException, OSError, ValueError) as error:
             differing.append(f"{key}: {path} cannot be read ({error})")
             continue
-        figures = find_run(platform.lake(), record.run_id).facts["figures"]
+        try:
+            run = run_of(lake, record)
+        except TradingError as error:
+            differing.append(f"{key}: {error}")
+            continue
+        figures = {} if run is None else run.facts["figures"]
         net = sum(float(one["netPnl"]) for one in figures.values())
         if row["runId"] != record.run_id:
             differing.append(f"{key}: of run {row['runId']}, its matches of {record.run_id}")

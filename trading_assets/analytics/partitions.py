@@ -13,6 +13,9 @@ from streaming.jobs.strategies import STRATEGIES
 MONTH, STRATEGY = "month", "strategy"
 _MONTH_KEY = "%Y-%m"
 
+STANDARD_TIMEFRAMES = ("M5", "M15", "H1", "H4", "D1")
+"""What a month of indicators stands for. M1 has as many rows as there are bars."""
+
 
 def days(start: date) -> dg.DailyPartitionsDefinition:
     """Give the UTC days from one on, the day in progress among them; keys YYYY-MM-DD."""

@@ -1,7 +1,8 @@
 """The checks that hold tables against each other: what comes in must go out."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import pyarrow as pa
@@ -18,7 +19,8 @@ from streaming.contracts import (
 from streaming.errors import TradingError
 from streaming.runtimes.runs import Run
 from trading_assets.analytics.backtests import BACKTESTS, PORTFOLIO
-from trading_assets.analytics.checks.rows import Keys, runs_of
+from trading_assets.analytics.checks.looking import look
+from trading_assets.analytics.checks.rows import Keys, Part, of_runs, runs_of
 from trading_assets.analytics.partitions import month_bounds
 from trading_assets.platform import Platform, PlatformResource
 
@@ -40,16 +42,19 @@ def reconciliation_checks() -> list[dg.AssetChecksDefinition]:
         from streaming.rules.units import to_money
         from trading_assets.analytics.checks.reconciliations import pnl_of_matches
 
-        def reconcile() -> "Reconciliation":
+        def reconcile(parts: Sequence[Part]) -> "Reconciliation":
             stated: dict[str, int] = {}
-            parts = [arrow_schema(TRADE_MATCH_HISTORY).empty_table()]
-            for run in runs_of(platform, BACKTESTS, Keys(context.run.tags)):
-                parts.append(run.matches())
+            matches = [arrow_schema(TRADE_MATCH_HISTORY).empty_table()]
+            for part in parts:
+                run = part.found_run()
+                part.require()
+                matches.append(run.matches())
                 for name, one in run.facts["figures"].items():
                     stated[name] = stated.get(name, 0) + to_money(one["netPnl"])
-            return pnl_of_matches(pa.concat_tables(parts), stated)
+            return pnl_of_matches(pa.concat_tables(matches), stated)
 
-        return _told(reconcile)
+        parts = partial(of_runs, platform, BACKTESTS, TRADE_MATCH_HISTORY.name)
+        return _looked(context, platform, parts, reconcile)
 
     @dg.asset_check(
         asset=PORTFOLIO,
@@ -95,20 +100,53 @@ def reconciliation_checks() -> list[dg.AssetChecksDefinition]:
     ) -> dg.AssetCheckResult:
         from trading_assets.analytics.checks.orderly import signals_after_bars
 
-        def reconcile() -> "list[Reconciliation]":
-            return [
-                signals_after_bars(
-                    run.table(STRATEGY_SIGNAL_HISTORY.name),
-                    _bars(platform, run),
-                    run.table(ACCEPTED_TRADE_SIGNAL_HISTORY.name),
-                    run.table(EXEC_REPORT_HISTORY.name),
-                )
-                for run in runs_of(platform, PORTFOLIO, Keys(context.run.tags))
-            ]
+        names = [
+            table.name
+            for table in (
+                STRATEGY_SIGNAL_HISTORY,
+                ACCEPTED_TRADE_SIGNAL_HISTORY,
+                EXEC_REPORT_HISTORY,
+            )
+        ]
 
-        return _told(reconcile)
+        def reconcile(parts: Sequence[Part]) -> "list[Reconciliation]":
+            found = []
+            for part in parts:
+                run = part.found_run()
+                part.require()
+                made, accepted, filled = (run.table(name) for name in names)
+                found.append(signals_after_bars(made, _bars(platform, run), accepted, filled))
+            return found
+
+        parts = partial(of_runs, platform, PORTFOLIO, *names)
+        return _looked(context, platform, parts, reconcile)
 
     return [pnl, books, places, signals]
+
+
+def _looked(
+    context: dg.AssetCheckExecutionContext,
+    platform: Platform,
+    parts: Callable[[], Sequence[Part]],
+    reconcile: "Callable[[Sequence[Part]], Reconciliation | list[Reconciliation]]",
+) -> dg.AssetCheckResult:
+    """Reconcile the partitions that have not passed as they are, and those of the run."""
+    try:
+        there = parts()
+    except TradingError as error:
+        return dg.AssetCheckResult(passed=False, description=str(error))
+    key = context.check_specs[0].key
+    name = f"{key.asset_key.path[-1]}.{key.name}"
+    chosen = look(platform, name, there, Keys(context.run.tags))
+    result = _told(lambda: reconcile(chosen.parts))
+    # What differs is added up over partitions: all of them are looked at until it is mended.
+    chosen.done(() if result.passed else [part.key for part in chosen.parts])
+    metadata: dict[str, Any] = {
+        **(result.metadata or {}),
+        "partitions": chosen.told,
+        "partitions passed before": chosen.known,
+    }
+    return result._replace(metadata=metadata)
 
 
 def _told(reconcile: "Callable[[], Reconciliation | list[Reconciliation]]") -> dg.AssetCheckResult:

@@ -9,8 +9,9 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from streaming.errors import LakeError
-from streaming.lake import atomic_file
+from streaming.errors import LakeError, TradingError
+from streaming.lake import Lake, atomic_file
+from streaming.runtimes.runs import Run, find_run
 
 
 @dataclass(frozen=True)
@@ -76,3 +77,19 @@ class Records:
             raise LakeError(
                 f"{path}: is damaged ({error}). Delete it and materialise that partition again."
             ) from error
+
+
+def run_of(lake: Lake, record: Record) -> Run | None:
+    """Give the run that a partition stands for; None: it has no prices.
+
+    Raises
+    ------
+    LakeError
+        If the run is not there or is damaged; says what to do.
+    """
+    if record.run_id is None:
+        return None
+    try:
+        return find_run(lake, record.run_id)
+    except TradingError as error:
+        raise LakeError(f"{error} Materialise that partition again.") from error

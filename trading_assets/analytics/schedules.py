@@ -7,6 +7,7 @@ every day of the year, as the clocks in Oslo are changed at 02:00 and 03:00.
 """
 
 import datetime as dt
+from collections.abc import Callable
 
 import dagster as dg
 from dagster import AssetSelection
@@ -71,8 +72,8 @@ def prices_schedule(platform: Platform) -> dg.ScheduleDefinition:
 def backtests_schedule(platform: Platform, target: AssetSelection) -> dg.ScheduleDefinition:
     """Make the schedule that brings the current month's backtests up to date.
 
-    A schedule has one job, and a job one way to be cut into partitions: so this is not the
-    schedule of prices.
+    A schedule has one job, and a job one way to be cut into partitions: so this is neither the
+    schedule of prices nor that of the portfolio.
 
     Parameters
     ----------
@@ -81,31 +82,60 @@ def backtests_schedule(platform: Platform, target: AssetSelection) -> dg.Schedul
     target
         Assets cut by month and strategy (`partitions.backtests`).
     """
-    start = platform.settings.history.start
-    job = dg.define_asset_job(
-        "daily_backtests",
-        target,
-        description="Backtests of a month, all strategies in one run.",
-    )
     first, last = min(STRATEGIES), max(STRATEGIES)
+    return _of_month(
+        platform,
+        target,
+        "daily_backtests",
+        "backtests, all strategies in one run",
+        lambda month: {_FIRST: f"{month}|{first}", _LAST: f"{month}|{last}"},
+    )
+
+
+def portfolio_schedule(platform: Platform, target: AssetSelection) -> dg.ScheduleDefinition:
+    """Make the schedule that brings the current month's portfolio up to date.
+
+    Parameters
+    ----------
+    platform
+        As for `backtests_schedule`.
+    target
+        Assets cut by month (`partitions.months`).
+    """
+    return _of_month(
+        platform,
+        target,
+        "daily_portfolio",
+        "backtest of all strategies in one account",
+        lambda month: {_FIRST: month, _LAST: month},
+    )
+
+
+def _of_month(
+    platform: Platform,
+    target: AssetSelection,
+    name: str,
+    what: str,
+    tags_of: Callable[[str], dict[str, str]],
+) -> dg.ScheduleDefinition:
+    """Make a nightly schedule of a month's assets; `tags_of` a month say which partitions."""
+    start = platform.settings.history.start
+    job = dg.define_asset_job(name, target, description=f"A month's {what}.")
 
     @dg.schedule(
-        name="daily_backtests_schedule",
+        name=f"{name}_schedule",
         job=job,
         # After the prices, which take a minute or two where a whole day comes in one file.
         cron_schedule="45 0 * * *",
         execution_timezone=ZONE,
         default_status=_STATUS,
-        description=f"Every night at 00:45 ({ZONE}): the current month's backtests.",
+        description=f"Every night at 00:45 ({ZONE}): the current month's {what}.",
     )
     def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         moment = context.scheduled_execution_time
         month = month_of_day_ended(moment)
         if month < start.isoformat()[:7]:
             return dg.SkipReason(f"Partitions begin on {start} (setting history.start).")
-        return dg.RunRequest(
-            run_key=day_ended(moment),
-            tags={_FIRST: f"{month}|{first}", _LAST: f"{month}|{last}"},
-        )
+        return dg.RunRequest(run_key=day_ended(moment), tags=tags_of(month))
 
     return schedule

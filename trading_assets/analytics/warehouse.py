@@ -17,7 +17,7 @@ from streaming.errors import LakeError
 from streaming.lake.atomic import disk_errors
 from trading_assets.analytics.automation import ON_NEWS
 from trading_assets.analytics.backtests import BACKTESTS, PORTFOLIO
-from trading_assets.analytics.equity import LEADERBOARD, METRICS, month_schema, report_schema
+from trading_assets.analytics.equity import LEADERBOARD, METRICS, leaderboard_schema, month_schema
 from trading_assets.analytics.prices import failures
 from trading_assets.contract_metadata import OWNERS
 from trading_assets.platform import Folders, PlatformResource
@@ -132,7 +132,7 @@ def views(folders: Folders) -> dict[str, str]:
         PRICE_1M_HISTORY.name: _select(arrow_schema(PRICE_1M_HISTORY), days),
         "all_runs_trade_matches": _select(matches, runs),
         METRICS: _select(month_schema(), months),
-        LEADERBOARD: _select(report_schema(), board),
+        LEADERBOARD: _select(leaderboard_schema(), board),
     }
     for name in (BACKTESTS, PORTFOLIO):
         records = _read("json", folders.partitions / name / "*.json", {"run_id": "VARCHAR"})

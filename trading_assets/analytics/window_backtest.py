@@ -16,6 +16,7 @@ from trading_assets.analytics.config import Account, WindowConfig
 from trading_assets.analytics.equity_facts import board, drawing
 from trading_assets.analytics.forms import filled_in, form
 from trading_assets.analytics.previews import match_preview
+from trading_assets.analytics.sound_prices import SoundPrices
 from trading_assets.platform import Platform, PlatformResource
 
 _SAY_EVERY = 5.0
@@ -34,7 +35,9 @@ def backtest_window_job(platform: Platform) -> dg.JobDefinition:
         config = filled_in(WindowConfig, context)
         try:
             request = config.request(platform)
-            run = run_backtest(platform.lake(), request, _log_progress(context))
+            lake = platform.lake()
+            SoundPrices(lake, platform.folders.verdicts).require(request.end)
+            run = run_backtest(lake, request, _log_progress(context))
             facts = _facts(platform, run)
         except TradingError as error:
             raise dg.Failure(str(error), allow_retries=error.exit_code != 2) from error

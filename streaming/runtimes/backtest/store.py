@@ -1,7 +1,7 @@
 """A run's folder in the lake: written beside its place, then renamed, whole or not at all.
 
 `runs/<runId>/`
-- `run.json`: what defines the run, what it did, its figures;
+- `run.json`: what defines the run, what it did, its figures, the digest of each file below;
 - `<table>/month=YYYY-MM/strategy=<id>.parquet`: history tables;
 - `open_positions_lots.parquet`, `unrealized_pnl_latest.parquet`, `quarantine_history.parquet`;
 - `state/<part>.bin`: what the run of the next window resumes.
@@ -23,8 +23,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from streaming.contracts import TABLES, arrow_schema
-from streaming.errors import RunError, StateError
-from streaming.lake import atomic_directory, table_lock
+from streaming.errors import LakeError, RunError, StateError
+from streaming.lake import altered_files, atomic_directory, file_digests, table_lock
 from streaming.rules.state import pack, unpack
 from streaming.runtimes.backtest.slices import month_of
 from streaming.runtimes.runs import RUN_FILE, RUNS
@@ -52,6 +52,7 @@ class RunWriter:
         self._folder = folder
         self._keep_after = keep_after
         self._open: dict[tuple[str, str, str], pq.ParquetWriter] = {}
+        self._facts: dict[str, Any] = {}
         self.rows: dict[str, int] = {}
 
     def append(self, table: str, strategy: str, rows: pa.Table) -> None:
@@ -127,7 +128,13 @@ class RunWriter:
         path.write_bytes(pack(part, _STATE_VERSION, arrays, **facts))
 
     def put_facts(self, facts: dict[str, Any]) -> None:
-        """Write `run.json`."""
+        """Say what stands in `run.json`, beside the digests of all other files."""
+        self._facts = facts
+
+    def seal(self) -> None:
+        """Finish all files, then write `run.json`."""
+        self.close()
+        facts = {**self._facts, "files": file_digests(self._folder, besides=RUN_FILE)}
         text = json.dumps(facts, indent=1, sort_keys=True, allow_nan=False)
         (self._folder / RUN_FILE).write_text(text + "\n", encoding="utf-8")
 
@@ -170,6 +177,7 @@ def new_run(root: Path, run: str, keep_after: int | None) -> Iterator[RunWriter]
         writer = RunWriter(folder, keep_after)
         try:
             yield writer
+            writer.seal()
         finally:
             writer.close()
         # From here to the end of the renaming.
@@ -184,19 +192,11 @@ def _options(folder: Path) -> dict[str, Any]:
 
 
 def is_whole(folder: Path) -> bool:
-    """Tell whether a run's folder has every file that was written, by their numbers of rows."""
+    """Tell whether a run's folder has the files that the run wrote, and as it wrote them."""
     try:
-        written = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))["rows"]
-        for table, rows in written.items():
-            paths = [*(folder / table).glob("month=*/strategy=*.parquet")]
-            single = folder / f"{table}.parquet"
-            paths += [single] if single.exists() else []
-            if not paths and (rows or table in SINGLE_FILES):
-                return False
-            if sum(pq.read_metadata(path).num_rows for path in paths) != rows:
-                return False
-        return all((folder / "state" / f"{part}.bin").stat().st_size for part in STATES)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, pa.ArrowException):
+        written = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))["files"]
+        return not altered_files(folder, written, besides=RUN_FILE)
+    except (OSError, ValueError, KeyError, TypeError, LakeError):
         return False
 
 

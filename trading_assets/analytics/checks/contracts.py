@@ -78,6 +78,8 @@ class ContractReport:
         rule that says so is among the broken ones.
     seconds : float
         How long it took.
+    failing_files : tuple of str
+        The files that have a row that breaks a rule, where files are known.
     """
 
     table: str
@@ -86,6 +88,7 @@ class ContractReport:
     broken: tuple[BrokenRule, ...]
     not_asked: tuple[str, ...]
     seconds: float
+    failing_files: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -160,7 +163,13 @@ def check_rows(
         _told(rule, failing[rule.name], rows, files) for rule in rules if rule.name in failing
     )
     return ContractReport(
-        table.name, rows.num_rows, len(asked), broken, not_asked, clock.perf_counter() - began
+        table.name,
+        rows.num_rows,
+        len(asked),
+        broken,
+        not_asked,
+        clock.perf_counter() - began,
+        _failing_files(list(failing.values()), files),
     )
 
 
@@ -250,6 +259,17 @@ def _told(rule: Rule, at: Rows, rows: pa.Table, files: Sequence[tuple[str, int]]
     return BrokenRule(
         rule.name, rule.columns, len(at), tuple(map(int, numbers)), names, sample=sample
     )
+
+
+def _failing_files(failing: list[Rows], files: Sequence[tuple[str, int]]) -> tuple[str, ...]:
+    if not failing or not files:
+        return ()
+    if not all(map(len, failing)):
+        # A rule about the table as a whole is broken by all of them.
+        return tuple(name for name, _ in files)
+    ends = np.cumsum([count for _, count in files])
+    which = np.unique(np.searchsorted(ends, np.concatenate(failing), side="right"))
+    return tuple(files[i][0] for i in which)
 
 
 def _instead(rule: Rule, rows: pa.Table) -> str:

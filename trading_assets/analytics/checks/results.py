@@ -9,6 +9,8 @@ import pyarrow as pa
 from streaming.contracts.quarantine import json_cells, shown
 from streaming.feeds.utf8 import text_of_parquet
 from trading_assets.analytics.checks.contracts import ContractReport
+from trading_assets.analytics.checks.looking import Look
+from trading_assets.analytics.checks.partwise import PartsReport
 from trading_assets.analytics.checks.reconciliations import Reconciliation
 
 _MOST_ROWS = 100
@@ -57,6 +59,24 @@ def as_check_result(
         severity=dg.AssetCheckSeverity.ERROR,
         description=report.summary,
         metadata=metadata,
+    )
+
+
+def parts_result(found: PartsReport, chosen: Look) -> dg.AssetCheckResult:
+    """Turn what a look at partitions gave into an asset check's result."""
+    result = as_check_result(found.report, partitions=chosen.told)
+    metadata: dict[str, Any] = {
+        **(result.metadata or {}),
+        "partitions passed before": chosen.known,
+    }
+    if found.failed:
+        metadata["partitions failing"] = sorted(found.failed)[:_MOST_ROWS]
+    if found.faults:
+        lines = [f"- {why}" for why in list(found.faults.values())[:_MOST_ROWS]]
+        metadata["not readable or not as written"] = dg.MetadataValue.md("\n".join(lines))
+    also = f" {chosen.known:,} more partitions passed before." if chosen.known else ""
+    return result._replace(
+        passed=not found.failed, description=found.summary + also, metadata=metadata
     )
 
 

@@ -1,20 +1,18 @@
-"""The rows that a check looks at: those of the partitions of its run, or of all of them."""
+"""What a check looks at: the partitions of a table on the disk, and which of them this time."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from streaming.contracts import (
-    INDICATOR_HISTORY,
-    QUARANTINE_HISTORY,
-    Table,
-    arrow_schema,
-)
-from streaming.errors import LakeError
-from streaming.runtimes.runs import Run, find_run
-from trading_assets.analytics.records import Records
+from streaming.contracts import INDICATOR_HISTORY, QUARANTINE_HISTORY, Table, arrow_schema
+from streaming.errors import LakeError, TradingError
+from streaming.runtimes.runs import Run
+from trading_assets.analytics.records import Records, run_of
+from trading_assets.analytics.sound_prices import SoundPrices
 from trading_assets.platform import Platform
 
 Files = list[tuple[str, pa.Table]]
@@ -22,7 +20,7 @@ Files = list[tuple[str, pa.Table]]
 
 
 class Keys:
-    """The partitions that a check looks at.
+    """The partitions of a check's run.
 
     Parameters
     ----------
@@ -53,56 +51,186 @@ class Keys:
         )
 
 
-def prices(platform: Platform, keys: Keys) -> Files:
-    """Read the bars of days.
+def _nothing() -> None:
+    """Find nothing wrong."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A partition of a table on the disk.
+
+    Attributes
+    ----------
+    key
+        Its partition key; of what has no partitions, the file's name.
+    files
+        By the name that people are told, where each of its files is, in order.
+    remedy
+        What mends a file that cannot be read.
+    as_written
+        Raises a LakeError that says so if the files are not those that were written.
+    run
+        The run that the partition stands for, if it is one of runs.
+    """
+
+    key: str
+    files: Mapping[str, Path]
+    remedy: str
+    as_written: Callable[[], None] = _nothing
+    run: Run | None = None
+
+    def read(self) -> Files:
+        """Read all of its files.
+
+        Raises
+        ------
+        LakeError
+            If one cannot be read.
+        """
+        return [(name, _read(path, self.remedy)) for name, path in self.files.items()]
+
+    def require(self) -> None:
+        """Refuse it, by its key, if it is not as it was written.
+
+        Raises
+        ------
+        LakeError
+            Says what is not.
+        """
+        try:
+            self.as_written()
+        except LakeError as error:
+            raise LakeError(f"Partition {self.key}: {error}") from error
+
+    def found_run(self) -> Run:
+        """Give its run, or raise the LakeError that says why there is none."""
+        if self.run is None:
+            self.require()
+            raise LakeError(f"Partition {self.key} stands for no run. {self.remedy}")
+        return self.run
+
+
+def prices(platform: Platform) -> list[Part]:
+    """Give the days of prices.
 
     Raises
     ------
     LakeError
-        If a file cannot be read. So of all that follow.
+        If a day's footer cannot be read.
     """
     lake = platform.lake()
-    return [
-        (f"day={info.day}", _read(lake.day_file(info.day), "Import that day again."))
-        for info in lake.days()
-        if info.day.isoformat() in keys
-    ]
+    sound = SoundPrices(lake, platform.folders.verdicts)
 
+    days = lake.days()
 
-def indicators(platform: Platform, keys: Keys) -> Files:
-    """Read the indicators of months."""
-    root = platform.folders.lake / INDICATOR_HISTORY.name
+    @cache
+    def faults() -> dict[str, str]:
+        return sound.faults([info.day.isoformat() for info in days])
+
+    def as_imported(day: str) -> None:
+        if day in faults():
+            raise LakeError(faults()[day])
+
     return [
-        (
-            f"{path.parent.name}/{path.name}",
-            _read(path, "Delete its folder and materialise that month again."),
+        Part(
+            info.day.isoformat(),
+            {f"day={info.day}": lake.day_file(info.day)},
+            "Import that day again.",
+            partial(as_imported, info.day.isoformat()),
         )
-        for path in sorted(root.glob("month=*/timeframe=*.parquet"))
-        if path.parent.name.removeprefix("month=") in keys
+        for info in days
     ]
 
 
-def quarantine(platform: Platform) -> Files:
-    """Read all refused rows."""
-    root = platform.folders.lake / QUARANTINE_HISTORY.name
+def indicators(platform: Platform) -> list[Part]:
+    """Give the months of indicators."""
+    root = platform.folders.lake / INDICATOR_HISTORY.name
+
+    def as_computed(month: str) -> None:
+        # It brings numba: only where it is asked.
+        from trading_assets.analytics.indicator_months import require_as_computed
+
+        require_as_computed(platform.lake(), month)
+
     return [
-        (f"{path.parent.name}/{path.name}", _read(path, "Delete it and import its source again."))
-        for path in sorted(root.glob("*/*.parquet"))
+        Part(
+            folder.name.removeprefix("month="),
+            {f"{folder.name}/{path.name}": path for path in _parquet(folder)},
+            "Materialise that month again.",
+            partial(as_computed, folder.name.removeprefix("month=")),
+        )
+        for folder in sorted(root.glob("month=*"))
     ]
 
 
-def of_runs(table: Table, runs: Iterable[Run]) -> Files:
-    """Read a table of runs: by run, then month, then strategy."""
-    files: Files = []
-    for run in runs:
-        remedy = f"Delete {run.folder} and materialise that partition again."
-        paths = sorted((run.folder / table.name).glob("*/*.parquet"))
-        single = run.folder / f"{table.name}.parquet"
-        paths += [single] if single.exists() else []
-        files += [
-            (f"{run.id}/{path.relative_to(run.folder)}", _read(path, remedy)) for path in paths
-        ]
-    return files
+def quarantine(platform: Platform) -> list[Part]:
+    """Give the files of refused rows."""
+    root = platform.folders.lake / QUARANTINE_HISTORY.name
+    names = {f"{path.parent.name}/{path.name}": path for path in sorted(root.glob("*/*.parquet"))}
+    remedy = "Delete it and import its source again."
+    return [Part(name, {name: path}, remedy) for name, path in names.items()]
+
+
+def of_runs(platform: Platform, asset: str, *tables: str) -> list[Part]:
+    """Give tables of the runs that an asset's partitions stand for, by month, then strategy.
+
+    A partition whose run cannot be found has no file, and says so where it is asked.
+
+    Raises
+    ------
+    LakeError
+        If a partition's record is damaged.
+    """
+    lake = platform.lake()
+    parts = []
+    for record in Records(platform.folders.partitions, asset).all():
+        try:
+            run = run_of(lake, record)
+        except TradingError as error:
+            parts.append(Part(record.key, {}, "", partial(_refuse, str(error))))
+            continue
+        if run is not None:
+            paths = [path for name in tables for path in _files_of(run, name)]
+            files = {f"{run.id}/{path.relative_to(run.folder)}": path for path in paths}
+            remedy = "Materialise that partition again."
+            parts.append(
+                Part(record.key, files, remedy, partial(_run_as_written, run, tables), run)
+            )
+    return parts
+
+
+def runs_of(platform: Platform, asset: str, keys: Keys) -> Iterator[Run]:
+    """Give the runs that some of an asset's partitions stand for, by month, then strategy.
+
+    Raises
+    ------
+    LakeError
+        If one cannot be found; names the partition.
+    """
+    for part in of_runs(platform, asset):
+        if part.key in keys:
+            yield part.found_run()
+
+
+def _refuse(why: str) -> None:
+    raise LakeError(why)
+
+
+def _run_as_written(run: Run, tables: tuple[str, ...]) -> None:
+    for name in tables:
+        run.require_as_written(name)
+
+
+def _files_of(run: Run, table: str) -> list[Path]:
+    single = run.folder / f"{table}.parquet"
+    return [
+        *sorted((run.folder / table).glob("*/*.parquet")),
+        *([single] if single.exists() else []),
+    ]
+
+
+def _parquet(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.parquet"))
 
 
 def by_types(table: Table, files: Files) -> tuple[Files, Files]:
@@ -120,15 +248,6 @@ def by_types(table: Table, files: Files) -> tuple[Files, Files]:
         else:
             odd.append((name, rows))
     return fit, odd
-
-
-def runs_of(platform: Platform, asset: str, keys: Keys) -> Iterator[Run]:
-    """Give the runs that an asset's partitions stand for, by month, then strategy."""
-    lake = platform.lake()
-    for record in Records(platform.folders.partitions, asset).all():
-        key = f"{record.month}|{record.strategy}" if record.strategy else record.month
-        if record.run_id is not None and key in keys:
-            yield find_run(lake, record.run_id)
 
 
 def _read(path: Path, remedy: str) -> pa.Table:
