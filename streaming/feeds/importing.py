@@ -239,7 +239,7 @@ def _merge(
                 if of_day[CONFLICT]:
                     kept = merged.kept.take(own)
                     file.refuse(conflict_rows(file.path.name, merged.conflicts.take(own), kept))
-                    differing[at] += _of_others(kept, file.path.name)
+                    differing[at] += _of_others(kept, part)
             tell(done / len(days))
         for file in files:
             lake.write_quarantine(PRICE_1M_HISTORY.name, file.key, file.quarantine.parts())
@@ -265,10 +265,15 @@ def _merge(
     return reports
 
 
-def _of_others(kept: PriceRows, name: str) -> int:
-    """Count the bars that were there before a file, or came from another one."""
-    own = np.array([source == name for source in kept.sources], np.bool_)
-    return int(np.count_nonzero((kept.number == 0) | ~own[kept.source]))
+def _of_others(kept: PriceRows, part: PriceRows) -> int:
+    """Count the conflicts with bars that a file does not bring itself.
+
+    `kept` has the bar of each conflict, `part` the file's rows of that day.
+    """
+    pairs = np.stack([kept.symbol, kept.ts])
+    _, first, which = np.unique(pairs, axis=1, return_index=True, return_inverse=True)
+    own = among(kept.take(first), part)
+    return int(np.count_nonzero(~own[which.ravel()]))
 
 
 def _dates(days: list[int]) -> tuple[dt.date, ...]:
