@@ -207,6 +207,10 @@ class InboxOfFeeds(_Section):
         default=1, ge=0, description="how long a file must be unchanged before it is taken, s"
     )
 
+    def folder_in(self, data: Path) -> Path:
+        """Give the inbox of a data folder."""
+        return self.folder or data / "live-inbox"
+
 
 class SocketOfFeeds(_Section):
     """`feeds.socket.*`: a server for the live engine."""

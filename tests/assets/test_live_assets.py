@@ -152,6 +152,31 @@ def test_new_files_are_caught_up_with_once_where_no_engine_runs(tmp_path, instan
     assert tick() == second
 
 
+def test_files_of_an_inbox_are_caught_up_with_while_they_wait(tmp_path, instance, monkeypatch):
+    monkeypatch.setenv("TRADING__LIVE__FEED", "inbox")
+    folder = LiveFolder(tmp_path / "live", {"ADA": month_market(6)["ADA"].rows(0, 5)})
+    sensor = definitions(folder.platform).get_repository_def().get_sensor_def("catch_up_sensor")
+
+    def tick():
+        return sensor(
+            dg.build_sensor_context(instance=instance, resources={"platform": folder.platform})
+        )
+
+    bars = folder.platform.folders.root / "live-inbox" / "bars"
+    bars.mkdir(parents=True)
+    (bars / "reading.toml").write_text('label = "open"\n')
+    (bars / ".half").write_text("half a file")
+    assert "no input" in tick().skip_message
+    (bars / "a.csv").write_text("symbol,ts\n")
+    first = tick()
+    assert first == tick()
+    (bars / "b.csv").write_text("symbol,ts\n")
+    assert tick().run_key != first.run_key
+    (bars / "a.csv").unlink()
+    (bars / "b.csv").unlink()
+    assert "no input" in tick().skip_message
+
+
 def test_the_engine_goes_past_the_queue_and_others_do_not(tmp_path, monkeypatch):
     @dg.op
     def nothing():

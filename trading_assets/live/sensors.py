@@ -1,6 +1,8 @@
 """The sensor on new input: one bounded run for what has come in."""
 
 import hashlib
+from collections.abc import Iterable
+from pathlib import Path
 
 import dagster as dg
 
@@ -58,13 +60,28 @@ def catch_up_sensor() -> dg.SensorDefinition:
 def input_stamp(platform: Platform) -> str | None:
     """Give what tells that input has come: it changes with the files of the engine's feed.
 
-    None where there is no file.
+    None where no file waits; always, where the feed is a server.
     """
-    folder = platform.folders.lake / PRICE_1M_HISTORY.name
+    settings = platform.settings
+    if settings.live.feed == "inbox":
+        from streaming.feeds.reading_rules import FILE
+
+        inbox = settings.feeds.inbox.folder_in(platform.folders.root)
+        waiting = (path for kind in ("bars", "reports") for path in (inbox / kind).glob("*"))
+        return _stamp(
+            path for path in waiting if not path.name.startswith(".") and path.name != FILE
+        )
+    if settings.live.feed == "replay":
+        return _stamp((platform.folders.lake / PRICE_1M_HISTORY.name).glob("day=*/*.parquet"))
+    return None
+
+
+def _stamp(paths: Iterable[Path]) -> str | None:
+    """Give a digest of names, sizes and times; None of no file."""
     facts = hashlib.blake2b(digest_size=16)
     found = False
-    for path in sorted(folder.glob("day=*/*.parquet")):
+    for path in sorted(paths):
         stat = path.stat()
-        facts.update(f"{path.parent.name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+        facts.update(f"{path.parent.name}/{path.name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
         found = True
     return facts.hexdigest() if found else None

@@ -33,7 +33,7 @@ def feed_of(settings: Settings, folder: Path, lake: Lake, start: int | None, *, 
     """
     if settings.live.feed == "inbox":
         inbox = settings.feeds.inbox
-        root = inbox.folder or folder / "live-inbox"
+        root = inbox.folder_in(folder)
         rules = read_rules(root / "bars")
         return InboxFeed(
             root,
