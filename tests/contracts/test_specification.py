@@ -20,6 +20,7 @@ trade_match_history(matchId, accountId, strategyId, symbol, buyOrderId, sellOrde
 paper_trade_match_history(same, runTag)
 quarantine_history(tableName, source, rowNumber, ts, reason, row)
 risk_alerts_history(accountId, code, message, ts)
+watermark_history(source, completeTo, ts, tick, tableName, rows, nextOffset)
 """  # noqa: E501
 
 LATEST = """

@@ -53,11 +53,11 @@ def ticks(engine, stream, ends, *, declared=True):
         tick = Tick()
         part = stream.take(slice(begin, end))
         begin = end
-        engine.receive(tick, arrival(part), NOW, nothing_held)
+        engine.receive(tick, "feed", arrival(part), NOW, nothing_held)
         if declared and len(part):
             # Bars of the last minute may still be to come.
             last = int(part.ts[-1])
-            engine.prices.complete(last if end == len(stream) else last - 1)
+            engine.complete(tick, "feed", last if end == len(stream) else last - 1)
         engine.advance(tick, NOW)
         yield tick
 
