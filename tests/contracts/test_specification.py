@@ -154,4 +154,5 @@ def test_what_may_be_empty_is_what_the_specification_leaves_open():
         "strategy_weights_latest.previousWeight",
         "strategy_weights_latest.reason",
         "quarantine_history.ts",
+        "watermark_history.completeTo",
     }
