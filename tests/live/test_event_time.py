@@ -1,119 +1,12 @@
 """The service over feeds that come, go idle, are cut off and return, on a clock set by hand."""
 
-import numpy as np
 import pytest
-from runtimes.markets import START, walk
 
-from streaming.contracts import INDICATOR_HISTORY, RISK_ALERTS_HISTORY, WATERMARK_HISTORY
-from streaming.feeds.feed import Batch, Feed
-from streaming.jobs.price_rows import rows_of_bars
+from streaming.contracts import RISK_ALERTS_HISTORY, WATERMARK_HISTORY
 from streaming.rules.bars import MINUTE_US
-from streaming.runtimes.live.engine import LivePlan
-from streaming.runtimes.live.service import LiveService
-from streaming.settings import Settings
-from streaming.store import Clock, TableStore
 
-from .conftest import arrival
 from .test_service import dump, same
-
-SECOND = 1_000_000
-
-
-class HandClock(Clock):
-    """Time goes by when it is slept; the wall clock may be off."""
-
-    def __init__(self, now):
-        self.now, self.off = now, 0
-
-    def wall(self):
-        return self.now + self.off * SECOND
-
-    def uptime(self):
-        return self.now - 10**12
-
-    def sleep(self, seconds):
-        self.now += max(round(seconds * SECOND), SECOND // 4)
-
-
-class Timed(Feed):
-    """Gives rows when their time has come: `came` is when each comes, microseconds UTC."""
-
-    def __init__(self, clock, name, rows, came, cut=()):
-        self.name, self._clock, self._rows, self._came, self._cut = name, clock, rows, came, cut
-
-    @property
-    def connected(self):
-        return not any(begin <= self._clock.now < end for begin, end in self._cut)
-
-    def batches(self, position):
-        at = int(position or 0)
-        while at < len(self._rows):
-            if not self.connected:
-                yield None
-                continue
-            here = int(np.searchsorted(self._came, self._clock.now, side="right"))
-            if here <= at:
-                yield None
-                continue
-            rows, at = self._rows.take(slice(at, here)), here
-            yield Batch([arrival(rows)], None, str(at))
-
-
-MINUTES, BEFORE = 60, 600
-
-
-@pytest.fixture(scope="module")
-def bars():
-    """Minutes of three symbols, in most of them a bar; the first are for the features only."""
-    rng = np.random.default_rng(5)
-    traded = [np.flatnonzero(rng.random(BEFORE + MINUTES) < 0.9) for _ in range(3)]
-    return {
-        name: walk(rng, START + MINUTE_US * (1 + minutes - BEFORE))
-        for name, minutes in zip(("ADA", "BEE", "CAT"), traded, strict=True)
-    }
-
-
-@pytest.fixture(scope="module")
-def rows(bars):
-    """The last of them, as they come."""
-    every = rows_of_bars(bars, "feed")
-    every = every.take(np.argsort(every.ts, kind="stable"))
-    return every.take(every.ts > START)
-
-
-@pytest.fixture
-def live(tmp_path, strategies, bars, rows):
-    """Run feeds that `make(clock)` gives over a store from before the first bar until a time."""
-
-    def warm_up(engine):
-        old = {name: one.rows(0, int((one.ts <= START).sum())) for name, one in bars.items()}
-        engine.warm_up(old, START)
-
-    def run(make, until, name="live.db", begin=None, watch=lambda clock: None):
-        clock = HandClock(int(rows.ts[0]) - 20 * SECOND if begin is None else begin)
-        path = tmp_path / name
-        store = TableStore(path, holder="test", lease_seconds=0.0)
-        store.heartbeat = lambda: None  # it costs as much as a commit
-        plan = LivePlan(Settings(), strategies)
-        service = LiveService(store, plan, warm_up=warm_up, clock=clock, sleep=clock.sleep)
-        finals = {}
-        for tick in service.run(*make(clock), until_end=False):
-            watch(clock)
-            for change in tick.changes if tick else []:
-                if change.table is INDICATOR_HISTORY:
-                    for one in change.rows.select(["timeframe", "barTs"]).to_pylist():
-                        finals[one["timeframe"], one["barTs"].timestamp()] = clock.now
-            if clock.now >= until:
-                break
-        service.close()
-        store.close()
-        return path, finals
-
-    return run
-
-
-def came(rows, seconds=0.5):
-    return rows.ts + round(seconds * SECOND)
+from .timed import MINUTES, SECOND, Timed, came
 
 
 def without_ticks(tables):

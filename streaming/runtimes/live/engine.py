@@ -25,6 +25,7 @@ from streaming.contracts import (
     RISK_ALERTS_HISTORY,
     STRATEGY_SIGNAL_HISTORY,
     STRATEGY_SIGNAL_LATEST,
+    STRATEGY_WEIGHTS_LATEST,
     TABLES,
     TRADE_MATCH_HISTORY,
     UNREALIZED_PNL_LATEST,
@@ -39,19 +40,19 @@ from streaming.jobs.allocator import Taken, last_closes, market_of
 from streaming.jobs.allocator_rows import trace_rows
 from streaming.jobs.monitoring import mark
 from streaming.jobs.paper_broker import PREFIX, paper_matches
-from streaming.jobs.price_intake import Held, PriceIntake
-from streaming.jobs.price_rows import table_of_rows
+from streaming.jobs.price_intake import Held, PriceIntake, Received
+from streaming.jobs.price_rows import PriceRows, no_rows, rows_of_table, table_of_rows
 from streaming.jobs.prices import check_prices
 from streaming.jobs.strategies.base import Strategy
 from streaming.jobs.trading_engine import EngineState, Orders, ReportBatch, TradingEngine
 from streaming.rules.account import Account
 from streaming.rules.bars import Bars, no_bars
 from streaming.rules.intake import NO_TIME
-from streaming.rules.weights import WeightSchedule
 from streaming.runtimes.backtest.definition import account_rules
 from streaming.runtimes.live.book import AccountBook
 from streaming.runtimes.live.series import Series
 from streaming.runtimes.live.tick import Input, Tick
+from streaming.runtimes.live.weights import PublishedWeights
 from streaming.settings import Settings
 
 __all__ = ["LiveEngine", "LivePlan", "Tick"]
@@ -87,6 +88,7 @@ class LiveEngine:
     prices : PriceIntake
     series : Series
     book : AccountBook
+    weights : PublishedWeights
     fills : EngineState
     closes : dict
         By symbol, the last close (x 1e8) and its time (microseconds UTC).
@@ -111,6 +113,7 @@ class LiveEngine:
         self.book = AccountBook(
             plan.account, list(self._strategies), account_rules(settings), plan.instruments
         )
+        self.weights = PublishedWeights(list(self._strategies))
         self.fill_settings = (settings.wm.engine.lateness_sec, settings.dedupe.ttl_days)
         self.fills = EngineState(*self.fill_settings)
         self.closes: dict[str, tuple[int, int]] = {}
@@ -158,23 +161,51 @@ class LiveEngine:
             symbols=self._instruments.symbols,
         )
         known = self.prices.join(source)
-        received = self.prices.receive(source, good, came.source, held)
+        received = self._take_in(tick, source, good, came.source, held)
         for piece in received.pieces:
             if piece.rows or piece.complete_to > known:
                 tick.inputs.append(Input(source, PRICE_1M_HISTORY, *piece))
             known = piece.complete_to
-        tick.append(PRICE_1M_HISTORY, table_of_rows(received.rows).cast(_PRICES))
         refused = pa.concat_tables([refused, received.conflicts])
         if refused.num_rows:
             tick.inputs.append(Input(source, QUARANTINE_HISTORY, refused.num_rows, known))
         tick.append(QUARANTINE_HISTORY, refused)
+        tick.quarantined += refused.num_rows
+        return int(good.ts.max()) if len(good) else None
+
+    def _take_in(
+        self, tick: Tick, source: str, rows: PriceRows, place: str, held: Held
+    ) -> Received:
+        received = self.prices.receive(source, rows, place, held)
+        tick.append(PRICE_1M_HISTORY, table_of_rows(received.rows).cast(_PRICES))
         tick.append(RISK_ALERTS_HISTORY, self._late_alerts(table_of_rows(received.late)))
         tick.duplicates += received.duplicates
         late = received.late
         names = (late.symbols[code] for code in late.symbol.tolist())
         tick.late_bars += list(zip(names, late.ts.tolist(), strict=True))
-        tick.quarantined += refused.num_rows
-        return int(good.ts.max()) if len(good) else None
+        return received
+
+    def again(self, tick: Tick, one: Input, rows: pa.Table) -> None:
+        """Take in what was taken in before, as the store has recorded it.
+
+        Parameters
+        ----------
+        rows
+            Those of the input's table: bars, refused rows, or changes of published weights.
+        """
+        if one.table is STRATEGY_WEIGHTS_LATEST:
+            self.publish(tick, rows)
+            return
+        tick.inputs.append(one)
+        if one.table is not PRICE_1M_HISTORY:
+            tick.append(one.table, rows)
+        elif one.complete_to is None:
+            self.prices.leave(one.source)
+        else:
+            self.prices.join(one.source)
+            self._take_in(tick, one.source, rows_of_table(rows), "store", lambda asked: no_rows())
+            if one.complete_to > 0:
+                self.prices.complete(one.source, one.complete_to)
 
     def complete(self, tick: Tick, source: str, up_to: int) -> None:
         """Take it that a source gives no bar with ts <= `up_to` (microseconds UTC) any more."""
@@ -217,7 +248,14 @@ class LiveEngine:
         self.done_to = max(self.done_to, complete_to)
         self.prices.pass_by(self.done_to)
 
-    def advance(self, tick: Tick, now: int, weights: WeightSchedule | None = None) -> None:
+    def publish(self, tick: Tick, changes: pa.Table) -> None:
+        """Take in weights that were published: changes of `strategy_weights_latest`."""
+        if changes.num_rows:
+            name = STRATEGY_WEIGHTS_LATEST.name
+            tick.inputs.append(Input(name, STRATEGY_WEIGHTS_LATEST, changes.num_rows, None))
+            self.weights.take(changes)
+
+    def advance(self, tick: Tick, now: int) -> None:
         """Decide everything up to the smallest watermark of the sources of prices.
 
         Parameters
@@ -226,8 +264,6 @@ class LiveEngine:
             Receives what is to be stored.
         now
             The wall clock, microseconds UTC.
-        weights
-            As published; None: equal ones.
         """
         bars, complete_to = self.prices.ready()
         tick.complete_to = self.done_to
@@ -243,11 +279,12 @@ class LiveEngine:
         known = np.array([self.closes.get(name, (0, 0))[0] for name in symbols], np.int64)
         every = {name: bars.get(name, no_bars()) for name in symbols}
         market = market_of(symbols, every, known, complete_to)
-        traded = self.book.advance(market, worked.signals, weights)
+        traded = self.book.advance(market, worked.signals, self.weights.schedule())
         closes = last_closes(market).tolist()
         for name, close in zip(symbols, closes, strict=True):
             if name in bars:
                 self.closes[name] = (close, int(bars[name].ts[-1]))
+        self.weights.forget(complete_to)
         reports = self._write_trading(tick, traded)
         self._apply_fills(tick, reports, complete_to, now)
 

@@ -1,11 +1,24 @@
 """The engine's input as rows of `watermark_history`: enough to play it once more."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import NamedTuple
 
 import pyarrow as pa
 
-from streaming.contracts import WATERMARK_HISTORY, arrow_schema
+from streaming.contracts import TABLES, WATERMARK_HISTORY, arrow_schema, time_values
 from streaming.runtimes.live.tick import Input
+
+
+class Recorded(NamedTuple):
+    """What a tick was made of: each input with the offset of its first row.
+
+    `tick` is the number of its commit, `now` when that was, microseconds UTC.
+    """
+
+    tick: int
+    now: int
+    inputs: list[tuple[Input, int]]
 
 
 def input_rows(
@@ -39,3 +52,16 @@ def input_rows(
             }
         )
     return pa.Table.from_pylist(rows, schema=arrow_schema(WATERMARK_HISTORY))
+
+
+def recorded_inputs(rows: pa.Table) -> Iterator[Recorded]:
+    """Give rows of `watermark_history`, whole ticks of them, as what they were made from."""
+    names = ("tick", "source", "tableName", "rows", "nextOffset")
+    columns = [rows.column(name).to_pylist() for name in names]
+    known = rows.column("completeTo").cast(pa.int64()).to_pylist()
+    every = zip(*columns, known, time_values(rows.column("ts")).tolist(), strict=True)
+    for tick, found in groupby(every, key=lambda row: row[0]):
+        inputs, now = [], 0
+        for _, source, table, count, after, complete_to, now in found:  # noqa: B007
+            inputs.append((Input(source, TABLES[table], count, complete_to), after - count))
+        yield Recorded(tick, now, inputs)

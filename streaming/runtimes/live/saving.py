@@ -50,7 +50,12 @@ class Saver:
         self.late: list[tuple[str, int]] = []
 
     def states(
-        self, engine: LiveEngine, tick: Tick, next_fill: int, clock: SourceClock
+        self,
+        engine: LiveEngine,
+        tick: Tick,
+        next_fill: int,
+        clock: SourceClock,
+        published: int,
     ) -> dict[str, bytes]:
         """Give the states to save with a tick, by name.
 
@@ -58,6 +63,8 @@ class Saver:
         ----------
         next_fill
             The offset that the next row of `exec_report_history` gets after this commit.
+        published
+            The offset up to before which changes of `strategy_weights_latest` were taken in.
         """
         self.late += tick.late_bars
         done = engine.done_to
@@ -69,7 +76,7 @@ class Saver:
             data = np.frombuffer(engine.fills.to_bytes(), np.uint8)
             states[_FILLS] = pack(_KIND, _VERSION, {"fills": data}, next=next_fill)
         states |= {_ACCOUNT + name: one for name, one in engine.book.to_bytes().items()}
-        states[_FACTS] = self._facts(engine, clock)
+        states[_FACTS] = self._facts(engine, clock, published)
         return states
 
     def _due(self, name: str, done: int) -> bool:
@@ -84,7 +91,7 @@ class Saver:
     def _aged(saved: int, done: int) -> bool:
         return done - saved >= EVERY_MINUTES * MINUTE_US
 
-    def _facts(self, engine: LiveEngine, clock: SourceClock) -> bytes:
+    def _facts(self, engine: LiveEngine, clock: SourceClock, published: int) -> bytes:
         oldest = min(self._saved_to.values(), default=NO_TIME)
         self.late = [one for one in self.late if one[1] > oldest]
         return pack(
@@ -95,6 +102,8 @@ class Saver:
             done=engine.done_to,
             watermarks=dict(sorted(engine.prices.sources.items())),
             clock=clock.facts(),
+            weights=engine.weights.facts(),
+            published=published,
             symbols=engine.book.symbols,
             closes={name: list(one) for name, one in sorted(engine.closes.items())},
             late=self.late,
@@ -127,6 +136,7 @@ class Saver:
         engine.closes = last_closes(view)
         engine.prices.pass_by(engine.done_to)
         engine.prices.sources = facts["watermarks"]
+        engine.weights.restore(facts["weights"])
         self.late = [(name, ts) for name, ts in facts["late"]]
         self._saved_to = facts["saved"]
         engine.book.restore(facts["symbols"], _states(view, _ACCOUNT))
@@ -174,11 +184,17 @@ class Saver:
         trading.changes(engine.fills)
 
 
-def restore_clock(clock: SourceClock, view: View, uptime: int) -> None:
-    """Let a clock go on with what the process before has seen."""
+def restore_clock(clock: SourceClock, view: View, uptime: int) -> int:
+    """Let a clock go on with what the process before has seen.
+
+    Gives the offset up to before which published weights were taken in, too.
+    """
     data = view.state(_FACTS)
-    if data is not None:
-        clock.restore(unpack(_KIND, _VERSION, data)[1]["clock"], uptime)
+    if data is None:
+        return 0
+    _, facts = unpack(_KIND, _VERSION, data)
+    clock.restore(facts["clock"], uptime)
+    return int(facts["published"])
 
 
 def last_closes(view: View) -> dict[str, tuple[int, int]]:

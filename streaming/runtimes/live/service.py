@@ -15,7 +15,12 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from streaming.contracts import EXEC_REPORT_HISTORY, PRICE_1M_HISTORY, WATERMARK_HISTORY
+from streaming.contracts import (
+    EXEC_REPORT_HISTORY,
+    PRICE_1M_HISTORY,
+    STRATEGY_WEIGHTS_LATEST,
+    WATERMARK_HISTORY,
+)
 from streaming.feeds.feed import Batch, Feed
 from streaming.jobs.price_rows import PriceRows, no_rows, rows_of_table
 from streaming.runtimes.live.clock import SourceClock
@@ -26,6 +31,8 @@ from streaming.runtimes.live.saving import Saver, restore_clock
 from streaming.store import Clock, Commit, Process, StoreReader, TableStore
 
 _WAIT_SECONDS = 0.05
+_CONSUMER = "live engine"
+_PUBLISHED_ROWS = 10**6
 _BEAT_US = 1_000_000
 _AGAIN_US = 5_000_000
 """After which a feed that has ended is asked again, where the engine does not end with it."""
@@ -90,10 +97,13 @@ class LiveService:
             restored = self._saver.restore(
                 self.engine, view, self.engine.trading, self._clock.wall()
             )
-            restore_clock(self._sources, view, self._clock.uptime())
+            published = restore_clock(self._sources, view, self._clock.uptime())
             self._next = {name: one.next for name, one in view.offsets().items()}
+            # Of what others write it is what was read that counts.
+            self._next[STRATEGY_WEIGHTS_LATEST.name] = published
             self._number = view.ticks().number
             self.tally = tally_from(view.state(STATE))
+        self._keep()
         if not restored:
             warm_up(self.engine)
 
@@ -142,6 +152,11 @@ class LiveService:
         self._reader.close()
 
     @property
+    def published_to(self) -> int:
+        """The offset up to before which published weights were taken in."""
+        return self._next[STRATEGY_WEIGHTS_LATEST.name]
+
+    @property
     def _now(self) -> int:
         """What time it is, whatever was done to the wall clock meanwhile: microseconds UTC."""
         return self._began + self._clock.uptime()
@@ -164,8 +179,7 @@ class LiveService:
         if not tick.inputs:
             return None
         done = self.engine.done_to
-        self.engine.advance(tick, self._clock.wall())
-        self._commit(tick, {})
+        self._decide(tick, {})
         return tick if self.engine.done_to > done else None
 
     def _read(self, reading: _Reading, readings: Sequence[_Reading]) -> Tick | None:
@@ -196,8 +210,7 @@ class LiveService:
                 feed.name, max(newest, default=None), self._clock.uptime(), self._now
             )
         self._advance_by_clock(tick, readings)
-        self.engine.advance(tick, self._clock.wall())
-        self._commit(tick, {feed.name: batch.position})
+        self._decide(tick, {feed.name: batch.position})
         return tick
 
     def _look_at_the_clock(self, readings: Sequence[_Reading]) -> Tick | None:
@@ -205,8 +218,7 @@ class LiveService:
         self._advance_by_clock(tick, readings)
         if not tick.inputs:
             return None
-        self.engine.advance(tick, self._clock.wall())
-        self._commit(tick, {})
+        self._decide(tick, {})
         return tick
 
     def _advance_by_clock(self, tick: Tick, readings: Sequence[_Reading]) -> None:
@@ -218,19 +230,54 @@ class LiveService:
         for name, complete_to in moved.items():
             self.engine.complete(tick, name, complete_to)
 
-    def _commit(self, tick: Tick, positions: dict[str, str]) -> None:
+    def _decide(self, tick: Tick, positions: dict[str, str]) -> None:
+        """Decide what can be decided, by the weights published so far, and commit."""
+        read = self._next[STRATEGY_WEIGHTS_LATEST.name]
+        changes = self._reader.changes(STRATEGY_WEIGHTS_LATEST, read, _PUBLISHED_ROWS).rows
+        self.engine.publish(tick, changes)
+        self.engine.advance(tick, self._clock.wall())
+        self._commit(tick, positions, self._number + 1, self._now)
+        if changes.num_rows:
+            self._keep()
+
+    def again(self, tick: Tick, number: int, now: int) -> None:
+        """Decide and commit a tick whose input was recorded.
+
+        Parameters
+        ----------
+        tick
+            With its input, and what that gave.
+        number, now
+            Of the tick, as recorded.
+        """
+        self.engine.advance(tick, now)
+        self._commit(tick, {}, number, now)
+
+    def _keep(self) -> None:
+        """See to it that weights stay until they are read."""
+        table = STRATEGY_WEIGHTS_LATEST
+        self._store.keep(_CONSUMER, table, self._next[table.name])
+
+    def _commit(self, tick: Tick, positions: dict[str, str], number: int, now: int) -> None:
         """Make a tick true, with all that belongs to it."""
-        tick.append(
-            WATERMARK_HISTORY, input_rows(tick.inputs, self._number + 1, self._next, self._now)
-        )
+        tick.append(WATERMARK_HISTORY, input_rows(tick.inputs, number, self._next, now))
         for change in tick.changes:
             if change.kind == "append":
                 self._next[change.table.name] += change.rows.num_rows
-        next_fill = self._next[EXEC_REPORT_HISTORY.name]
+        for one in tick.inputs:
+            if one.table is STRATEGY_WEIGHTS_LATEST:
+                self._next[one.table.name] += one.rows
+        state = self._saver.states(
+            self.engine,
+            tick,
+            self._next[EXEC_REPORT_HISTORY.name],
+            self._sources,
+            self._next[STRATEGY_WEIGHTS_LATEST.name],
+        )
         tally = self.tally + tally_of(tick)
         commit = Commit(
             changes=tick.changes,
-            state=self._saver.states(self.engine, tick, next_fill, self._sources) | {STATE: tally_bytes(tally)},
+            state=state | {STATE: tally_bytes(tally)},
             positions=positions,
             complete_to=max(tick.complete_to, 0),
         )
