@@ -78,6 +78,11 @@ def histories(made):
     return {name: pa.concat_tables(rows) for name, rows in parts.items()}
 
 
+def by_row(tables):
+    """Rows of each table as a sorted list: ticks may bring them in another order."""
+    return {name: sorted(map(repr, rows.to_pylist())) for name, rows in tables.items()}
+
+
 def latest(made):
     """What the latest tables hold after ticks: rows by key, by table."""
     tables = {}

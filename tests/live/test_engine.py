@@ -11,7 +11,7 @@ from streaming.runtimes.backtest import BacktestRequest, run_backtest
 from streaming.runtimes.live.engine import LiveEngine, LivePlan, Tick
 from streaming.settings import Settings, load_settings
 
-from .conftest import NOW, arrival, histories, latest, nothing_held, ticks
+from .conftest import NOW, arrival, by_row, histories, latest, nothing_held, ticks
 
 MAPPED = ["accountId", "runId", "matchId", "buyOrderId", "sellOrderId"]
 ORDER = ("strategyId", "symbol", "matchTimestamp", "openTs", "matchedQty")
@@ -24,11 +24,6 @@ def in_order(rows, names=ORDER):
 def changed(rows, **columns):
     """The same rows, some columns of them others."""
     return PriceRows(*(columns.get(name, getattr(rows, name)) for name in rows._fields))
-
-
-def by_row(tables):
-    """Rows of each table as a sorted list: ticks may bring them in another order."""
-    return {name: sorted(map(repr, rows.to_pylist())) for name, rows in tables.items()}
 
 
 @pytest.fixture(scope="module")

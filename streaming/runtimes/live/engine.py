@@ -109,7 +109,7 @@ class LiveEngine:
         self._strategies = {one.id: one for one in strategies}
         self.trading = TradingEngine(plan.instruments)
         self.prices = PriceIntake(settings.wm.prices.lateness_sec * _SECOND_US)
-        self.series = Series(strategies)
+        self.series = Series(strategies, intrabar=settings.indicators.intrabar)
         self.book = AccountBook(
             plan.account, list(self._strategies), account_rules(settings), plan.instruments
         )
