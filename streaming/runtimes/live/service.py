@@ -279,7 +279,7 @@ class LiveService:
             changes=tick.changes,
             state=state | {STATE: tally_bytes(tally)},
             positions=positions,
-            complete_to=max(tick.complete_to, 0),
+            complete_to=tick.complete_to if tick.complete_to > 0 else None,
         )
         began = time.perf_counter()
         committed = self._store.commit(commit)
