@@ -312,5 +312,5 @@ def test_a_store_knows_the_lake_under_one_name(store, lake):
     move_history(store, lake, 1)
     with StoreReader(store) as reader:
         names = {name for name, _ in reader.consumers()}
-    (name,) = names
+    (name,) = names - {"live engine"}  # which keeps the weights that it has not read
     assert name.startswith(CONSUMER)
