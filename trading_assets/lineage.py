@@ -55,6 +55,7 @@ _MADE_FROM = {
     "strategy_perf_latest": ["paper_trade_match_history"],
     "strategy_weights_latest": ["strategy_perf_latest"],
     "quarantine_history": ["price_1m_history"],
+    "watermark_history": ["price_1m_history", "strategy_weights_latest"],
     "risk_alerts_history": ["exec_report_history", "rejected_trade_signal_history"],
 }
 

@@ -24,7 +24,11 @@ from streaming.contracts.fluss import FlussTable, fluss_ddl, fluss_table
 from streaming.contracts.indicators import INDICATOR_HISTORY, INDICATOR_LATEST
 from streaming.contracts.keys import POSITION_KEY, SERIES_KEY
 from streaming.contracts.matches import PAPER_TRADE_MATCH_HISTORY, TRADE_MATCH_HISTORY
-from streaming.contracts.operations import QUARANTINE_HISTORY, RISK_ALERTS_HISTORY
+from streaming.contracts.operations import (
+    QUARANTINE_HISTORY,
+    RISK_ALERTS_HISTORY,
+    WATERMARK_HISTORY,
+)
 from streaming.contracts.orders import EXEC_REPORT_HISTORY, ORDER_EVENT_HISTORY, ORDER_EVENTS
 from streaming.contracts.positions import (
     OPEN_POSITIONS_LOTS,
@@ -69,6 +73,7 @@ TABLES: dict[str, Table] = {
         STRATEGY_WEIGHTS_LATEST,
         QUARANTINE_HISTORY,
         RISK_ALERTS_HISTORY,
+        WATERMARK_HISTORY,
     )
 }
 """Every table by name, in the order of the dataflow."""
@@ -115,6 +120,7 @@ __all__ = [
     "TABLES",
     "TRADE_MATCH_HISTORY",
     "UNREALIZED_PNL_LATEST",
+    "WATERMARK_HISTORY",
     "Column",
     "FlussTable",
     "Table",

@@ -1,4 +1,4 @@
-"""Operations: rows refused anywhere, and what is worth a person's look."""
+"""Operations: rows refused anywhere, what is worth a person's look, and the order of the input."""
 
 from streaming.contracts.columns import integer, key, text, time
 from streaming.contracts.keys import ACCOUNT
@@ -37,3 +37,22 @@ RISK_ALERTS_HISTORY = log_table(
     ordered_by="ts",
     ttl_days=90,
 )
+
+WATERMARK_HISTORY = log_table(
+    "watermark_history",
+    "The live engine's input in order: what came from which source, and how far that took it.",
+    columns=[
+        key("source", "feed, or table that is published to the engine"),
+        time("completeTo", "the source has given all up to then, by its own word, by its rows or "
+             "by the clock; null: it holds nobody up", nullable=True),
+        time("ts", "wall clock"),
+        integer("tick", "number of the commit", ge=0),
+        text("tableName", "table that its rows went to"),
+        integer("rows", "how many", ge=0),
+        integer("nextOffset", "the offset after them in that table", ge=0),
+    ],
+    bucket_by=["source"],
+    buckets=1,
+    ordered_by="ts",
+    ttl_days=90,
+)  # fmt: skip

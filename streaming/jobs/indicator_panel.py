@@ -119,6 +119,31 @@ class IndicatorPanel:
         np.maximum(self.clock, complete_to, out=self.clock)
         return waves
 
+    def tentative(self, codes: Int) -> dict[str, list[Wave]]:
+        """Compute the features of bars that are not complete, as if they were; nothing changes.
+
+        Parameters
+        ----------
+        codes : int64[k]
+            Symbols, none twice.
+
+        Returns
+        -------
+        dict of timeframe to list of Wave
+            Every timeframe longer than a minute: one wave of the symbols that have such a bar,
+            labelled by the boundary that will end it, or none.
+        """
+        codes = np.sort(np.ascontiguousarray(codes, np.int64))
+        waves: dict[str, list[Wave]] = {}
+        for name, timeframe in self._timeframes.items():
+            if timeframe.minutes > 1:
+                some = codes[timeframe.partial.ts[codes] != NONE]
+                bars = Bars._make(column[some] for column in timeframe.partial)
+                waves[name] = (
+                    [timeframe.series.tentative(some, plain_bars(bars))] if len(some) else []
+                )
+        return waves
+
     def prepare(self) -> dict[str, list[Wave]]:
         """Load all that is compiled: give a wave without a row of each timeframe."""
         none = np.empty(0, np.int64)

@@ -132,18 +132,29 @@ class SymbolPanel:
             self._signals(waves),
         )
 
-    def history_rows(self, rows: PanelRows, calc_ts: int) -> pa.Table:
+    def tentative(self, codes: Int) -> PanelRows:
+        """Give the rows of the bars of symbols (codes int64[k], none twice) that are not complete.
+
+        Those are of the longer timeframes, as of the newest minute; there are no signals, and
+        nothing changes.
+        """
+        waves = self._indicators.tentative(codes)
+        return PanelRows(
+            {name: self._series_rows(name, found) for name, found in waves.items()}, _NONE
+        )
+
+    def history_rows(self, rows: PanelRows, calc_ts: int, *, final: bool = True) -> pa.Table:
         """Give feature rows as rows of `indicator_history`, shortest timeframe first.
 
-        `calc_ts` is the wall clock of the computation, microseconds UTC. The same rows are
-        `indicator_latest`'s upserts: where a symbol and timeframe have two, the later comes
-        later.
+        `calc_ts` is the wall clock of the computation, microseconds UTC; `final` is false for
+        rows of bars that are not complete. The same rows are `indicator_latest`'s upserts: where
+        a symbol and timeframe have two, the later comes later.
         """
         if len(self._names) != len(self.symbols):
             self._names = pa.array(self.symbols, pa.string())
         # Most minutes end no longer timeframe: no columns are made where there is no row.
         parts = [
-            history_rows(self._names, name, one.codes, one.ts, one.values, calc_ts)
+            history_rows(self._names, name, one.codes, one.ts, one.values, calc_ts, final=final)
             for name, one in rows.features.items()
             if len(one.ts)
         ]

@@ -2,7 +2,8 @@
 
 One SQLite file in WAL mode. `TableStore` is its only writer, `StoreReader` reads it from any
 process, `StorePruner` lets a process without the lease say what it has read and drop what is
-old. Nothing else opens the file: see `connection`.
+old, `StorePublisher` lets one publish scores and weights to the engine. Nothing else opens the
+file: see `connection`.
 
 Every change has an id for ever, its table and offset: the same input gives the same ids, also
 when a commit is done again after a crash.
@@ -11,11 +12,13 @@ when a commit is done again after a crash.
 from streaming.store.commit import Change, Commit, Committed, append, delete, upsert
 from streaming.store.lease import Clock, Lease, Process
 from streaming.store.prune import Pruned, StorePruner
+from streaming.store.publish import PUBLISHED, StorePublisher
 from streaming.store.reader import StoreReader
 from streaming.store.store import TableStore
 from streaming.store.view import Changes, Offsets, Ticks, View
 
 __all__ = [
+    "PUBLISHED",
     "Change",
     "Changes",
     "Clock",
@@ -26,6 +29,7 @@ __all__ = [
     "Process",
     "Pruned",
     "StorePruner",
+    "StorePublisher",
     "StoreReader",
     "TableStore",
     "Ticks",

@@ -131,6 +131,25 @@ class Plan:
         ContractError
             A row breaks its contract; the message names the table and the row.
         """
+        touched = self.write_tables(db, at)
+        at("write state")
+        _put(db, "store_state", "name", self.state)
+        self.write_positions(db, at)
+        at("write tick")
+        number = db.execute(
+            "UPDATE store_tick SET number = number + 1, committed = ?, "
+            "complete_to = coalesce(?, complete_to) RETURNING number",
+            (wall, self.complete_to),
+        ).get
+        return Committed(number, touched)
+
+    def write_positions(self, db: apsw.Connection, at: At) -> None:
+        """Note how far sources are read."""
+        at("write positions")
+        _put(db, "store_positions", "source", self.positions)
+
+    def write_tables(self, db: apsw.Connection, at: At) -> dict[str, int]:
+        """Change the tables; give the next offset of each that the commit names."""
         at("read offsets")
         offsets = dict(db.execute('SELECT "table", next FROM store_offsets'))
         first = dict(offsets)
@@ -144,18 +163,8 @@ class Plan:
             'UPDATE store_offsets SET next = ? WHERE "table" = ?',
             [(end, name) for name, end in offsets.items() if end != first[name]],
         )
-        at("write state")
-        _put(db, "store_state", "name", self.state)
-        at("write positions")
-        _put(db, "store_positions", "source", self.positions)
-        at("write tick")
-        number = db.execute(
-            "UPDATE store_tick SET number = number + 1, committed = ?, "
-            "complete_to = coalesce(?, complete_to) RETURNING number",
-            (wall, self.complete_to),
-        ).get
         touched = [*(table.name for table, _ in self.appends), *self.edits]
-        return Committed(number, {name: offsets[name] for name in touched})
+        return {name: offsets[name] for name in touched}
 
 
 def _put(db: apsw.Connection, table: str, key: str, values: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ from streaming.runtimes.backtest import BacktestRequest, run_backtest
 from streaming.runtimes.live.engine import LiveEngine, LivePlan, Tick
 from streaming.settings import Settings, load_settings
 
-from .conftest import NOW, arrival, histories, latest, nothing_held, ticks
+from .conftest import NOW, arrival, by_row, histories, latest, nothing_held, ticks
 
 MAPPED = ["accountId", "runId", "matchId", "buyOrderId", "sellOrderId"]
 ORDER = ("strategyId", "symbol", "matchTimestamp", "openTs", "matchedQty")
@@ -24,11 +24,6 @@ def in_order(rows, names=ORDER):
 def changed(rows, **columns):
     """The same rows, some columns of them others."""
     return PriceRows(*(columns.get(name, getattr(rows, name)) for name in rows._fields))
-
-
-def by_row(tables):
-    """Rows of each table as a sorted list: ticks may bring them in another order."""
-    return {name: sorted(map(repr, rows.to_pylist())) for name, rows in tables.items()}
 
 
 @pytest.fixture(scope="module")
@@ -98,11 +93,11 @@ def test_bad_doubled_and_late_bars_leave_the_rest_as_it_is(strategies, stream, w
     held = first.take(slice(3, 4))
     made = list(ticks(engine, first, [len(first)]))
     tick = Tick()
-    engine.receive(tick, arrival(broken), NOW, nothing_held)
-    engine.receive(tick, arrival(held), NOW, lambda rows: held)
+    engine.receive(tick, "feed", arrival(broken), NOW, nothing_held)
+    engine.receive(tick, "feed", arrival(held), NOW, lambda rows: held)
     other = changed(held, price=held.price + 1, high=held.high + 1)
-    engine.receive(tick, arrival(other), NOW, lambda rows: held)
-    engine.receive(tick, arrival(late_row), NOW, nothing_held)
+    engine.receive(tick, "feed", arrival(other), NOW, lambda rows: held)
+    engine.receive(tick, "feed", arrival(late_row), NOW, nothing_held)
     assert (tick.quarantined, tick.duplicates, len(tick.late_bars)) == (2, 1, 1)
     made = [*made, tick, *ticks(engine, rest, [len(rest)])]
     tables = histories(made)

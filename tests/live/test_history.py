@@ -205,7 +205,8 @@ def test_an_engine_goes_on_over_a_store_that_is_moved_meanwhile(
         move_history(path, lake, 1)
     wanted = rows_of(played)
     for name, rows in joined(path, lake).items():
-        clock = [one for one in ("calcTs",) if one in rows.column_names]
+        clocks = ("calcTs", "ts") if name == "watermark_history" else ("calcTs",)
+        clock = [one for one in clocks if one in rows.column_names]
         assert rows.drop(clock).to_pylist() == wanted[name].drop(clock).to_pylist(), name
     with StoreReader(path) as reader, StoreReader(played) as whole:
         for table in TABLES.values():
@@ -312,5 +313,5 @@ def test_a_store_knows_the_lake_under_one_name(store, lake):
     move_history(store, lake, 1)
     with StoreReader(store) as reader:
         names = {name for name, _ in reader.consumers()}
-    (name,) = names
+    (name,) = names - {"live engine"}  # which keeps the weights that it has not read
     assert name.startswith(CONSUMER)

@@ -52,7 +52,8 @@ def dump(path):
         tables = {}
         for name, table in TABLES.items():
             rows = view.changes(table, 0, 10**9).rows
-            tables[name] = rows.drop([one for one in ("calcTs",) if one in rows.column_names])
+            clocks = ["calcTs", *(["ts"] if name == "watermark_history" else [])]
+            tables[name] = rows.drop([one for one in clocks if one in rows.column_names])
         return tables
 
 

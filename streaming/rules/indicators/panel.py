@@ -115,6 +115,18 @@ class SeriesPanel:
         )
         return Wave(codes, bars.ts, before, now)
 
+    def tentative(self, codes: Int, bars: Bars) -> Wave:
+        """Compute what `advance` would, of bars that are not complete, and change nothing."""
+        seen, memory = self.seen[codes], self._memory[codes]
+        last = self.last[:, codes]
+        wave = self.advance(codes, bars)
+        # The bar behind the newest is as good as not there.
+        self._held[codes] -= 1
+        self.seen[codes] = seen
+        self._memory[codes] = memory
+        self.last[:, codes] = last
+        return wave
+
     def save(self, code: int, state: SeriesState) -> None:
         """Write one symbol's series into a state for the same features."""
         stop = int(self._held[code])

@@ -25,6 +25,7 @@ from streaming.contracts import (
     RISK_ALERTS_HISTORY,
     STRATEGY_SIGNAL_HISTORY,
     STRATEGY_SIGNAL_LATEST,
+    STRATEGY_WEIGHTS_LATEST,
     TABLES,
     TRADE_MATCH_HISTORY,
     UNREALIZED_PNL_LATEST,
@@ -39,20 +40,22 @@ from streaming.jobs.allocator import Taken, last_closes, market_of
 from streaming.jobs.allocator_rows import trace_rows
 from streaming.jobs.monitoring import mark
 from streaming.jobs.paper_broker import PREFIX, paper_matches
-from streaming.jobs.price_intake import Held, PriceIntake
-from streaming.jobs.price_rows import table_of_rows
+from streaming.jobs.price_intake import Held, PriceIntake, Received
+from streaming.jobs.price_rows import PriceRows, no_rows, rows_of_table, table_of_rows
 from streaming.jobs.prices import check_prices
 from streaming.jobs.strategies.base import Strategy
-from streaming.jobs.trading_engine import Counts, EngineState, Orders, ReportBatch, TradingEngine
+from streaming.jobs.trading_engine import EngineState, Orders, ReportBatch, TradingEngine
 from streaming.rules.account import Account
 from streaming.rules.bars import Bars, no_bars
 from streaming.rules.intake import NO_TIME
-from streaming.rules.weights import WeightSchedule
 from streaming.runtimes.backtest.definition import account_rules
 from streaming.runtimes.live.book import AccountBook
 from streaming.runtimes.live.series import Series
+from streaming.runtimes.live.tick import Input, Tick
+from streaming.runtimes.live.weights import PublishedWeights
 from streaming.settings import Settings
-from streaming.store import Change, append, delete, upsert
+
+__all__ = ["LiveEngine", "LivePlan", "Tick"]
 
 _SECOND_US = 1_000_000
 
@@ -77,52 +80,6 @@ class LivePlan:
     account: str = "live"
 
 
-@dataclass
-class Tick:
-    """What a tick gave.
-
-    Attributes
-    ----------
-    changes : list of Change
-        In the order in which they are to be applied.
-    complete_to : int
-        Microseconds UTC up to which everything is decided; NO_TIME - 1 before the first bar.
-    bars, duplicates, quarantined : int
-        Bars used, and what became of others.
-    late_bars : list
-        (symbol, ts) of those that came too late.
-    accepted, rejected : dict
-        Signals by account; rejections by code.
-    fills : Counts
-        Of the TradingEngine.
-    commit_seconds : float
-        How long its commit took.
-    """
-
-    changes: list[Change] = field(default_factory=list)
-    complete_to: int = NO_TIME - 1
-    bars: int = 0
-    duplicates: int = 0
-    late_bars: list[tuple[str, int]] = field(default_factory=list)
-    quarantined: int = 0
-    accepted: dict[str, int] = field(default_factory=dict)
-    rejected: dict[str, dict[str, int]] = field(default_factory=dict)
-    fills: Counts = field(default_factory=Counts)
-    commit_seconds: float = 0.0
-
-    def append(self, table: Table, rows: pa.Table) -> None:
-        """Add rows to a history table; none are no change."""
-        if rows.num_rows:
-            self.changes.append(append(table, rows))
-
-    def replace(self, table: Table, rows: pa.Table, gone: pa.Table | None = None) -> None:
-        """Delete keys from a latest table, and upsert rows; none are no change."""
-        if gone is not None and gone.num_rows:
-            self.changes.append(delete(table, gone))
-        if rows.num_rows:
-            self.changes.append(upsert(table, rows))
-
-
 class LiveEngine:
     """The state of everything that trades, and its passage from tick to tick.
 
@@ -131,6 +88,7 @@ class LiveEngine:
     prices : PriceIntake
     series : Series
     book : AccountBook
+    weights : PublishedWeights
     fills : EngineState
     closes : dict
         By symbol, the last close (x 1e8) and its time (microseconds UTC).
@@ -151,10 +109,11 @@ class LiveEngine:
         self._strategies = {one.id: one for one in strategies}
         self.trading = TradingEngine(plan.instruments)
         self.prices = PriceIntake(settings.wm.prices.lateness_sec * _SECOND_US)
-        self.series = Series(strategies)
+        self.series = Series(strategies, intrabar=settings.indicators.intrabar)
         self.book = AccountBook(
             plan.account, list(self._strategies), account_rules(settings), plan.instruments
         )
+        self.weights = PublishedWeights(list(self._strategies))
         self.fill_settings = (settings.wm.engine.lateness_sec, settings.dedupe.ttl_days)
         self.fills = EngineState(*self.fill_settings)
         self.closes: dict[str, tuple[int, int]] = {}
@@ -164,17 +123,34 @@ class LiveEngine:
             "strategies": {one.id: one.params_hash for one in strategies},
         }
 
-    def receive(self, tick: Tick, came: Arrival, now: int, held: Held) -> None:
+    def join(self, tick: Tick, source: str) -> None:
+        """Wait for a source of bars from now on."""
+        if source not in self.prices.sources:
+            tick.inputs.append(Input(source, PRICE_1M_HISTORY, 0, self.prices.join(source)))
+
+    def leave(self, tick: Tick, source: str) -> None:
+        """Wait no more for a source of bars."""
+        self.prices.leave(source)
+        tick.inputs.append(Input(source, PRICE_1M_HISTORY, 0, None))
+
+    def receive(self, tick: Tick, source: str, came: Arrival, now: int, held: Held) -> int | None:
         """Take bars as they came, in order of arrival.
 
         Parameters
         ----------
         tick
             Receives what is to be stored.
+        source
+            Whose watermark they move.
         now
             The wall clock, microseconds UTC.
         held
             Looks up bars that were stored before.
+
+        Returns
+        -------
+        int or None
+            The largest time of those that keep their contract; None: not one does.
         """
         good, refused = check_prices(
             came.rows,
@@ -184,28 +160,74 @@ class LiveEngine:
             problems=came.problems,
             symbols=self._instruments.symbols,
         )
-        received = self.prices.receive(good, came.source, held)
-        tick.append(PRICE_1M_HISTORY, table_of_rows(received.rows).cast(_PRICES))
+        known = self.prices.join(source)
+        received = self._take_in(tick, source, good, came.source, held)
+        for piece in received.pieces:
+            if piece.rows or piece.complete_to > known:
+                tick.inputs.append(Input(source, PRICE_1M_HISTORY, *piece))
+            known = piece.complete_to
         refused = pa.concat_tables([refused, received.conflicts])
+        if refused.num_rows:
+            tick.inputs.append(Input(source, QUARANTINE_HISTORY, refused.num_rows, known))
         tick.append(QUARANTINE_HISTORY, refused)
+        tick.quarantined += refused.num_rows
+        return int(good.ts.max()) if len(good) else None
+
+    def _take_in(
+        self, tick: Tick, source: str, rows: PriceRows, place: str, held: Held
+    ) -> Received:
+        received = self.prices.receive(source, rows, place, held)
+        tick.append(PRICE_1M_HISTORY, table_of_rows(received.rows).cast(_PRICES))
         tick.append(RISK_ALERTS_HISTORY, self._late_alerts(table_of_rows(received.late)))
         tick.duplicates += received.duplicates
         late = received.late
         names = (late.symbols[code] for code in late.symbol.tolist())
         tick.late_bars += list(zip(names, late.ts.tolist(), strict=True))
-        tick.quarantined += refused.num_rows
+        return received
 
-    def note(self, tick: Tick, batch: Batch) -> None:
+    def again(self, tick: Tick, one: Input, rows: pa.Table) -> None:
+        """Take in what was taken in before, as the store has recorded it.
+
+        Parameters
+        ----------
+        rows
+            Those of the input's table: bars, refused rows, or changes of published weights.
+        """
+        if one.table is STRATEGY_WEIGHTS_LATEST:
+            self.publish(tick, rows)
+            return
+        tick.inputs.append(one)
+        if one.table is not PRICE_1M_HISTORY:
+            tick.append(one.table, rows)
+        elif one.complete_to is None:
+            self.prices.leave(one.source)
+        else:
+            self.prices.join(one.source)
+            self._take_in(tick, one.source, rows_of_table(rows), "store", lambda asked: no_rows())
+            if one.complete_to > 0:
+                self.prices.complete(one.source, one.complete_to)
+
+    def complete(self, tick: Tick, source: str, up_to: int) -> None:
+        """Take it that a source gives no bar with ts <= `up_to` (microseconds UTC) any more."""
+        known = self.prices.join(source)
+        complete_to = self.prices.complete(source, up_to)
+        if complete_to > known:
+            tick.inputs.append(Input(source, PRICE_1M_HISTORY, 0, complete_to))
+
+    def note(self, tick: Tick, source: str, batch: Batch) -> None:
         """Keep what a feed could not use, and what it says of that.
 
         Exec reports are refused: every account's fills are the simulated broker's.
         """
+        known = self.prices.join(source)
         for refused in (*batch.quarantine, *map(_unwanted, batch.reports)):
+            tick.inputs.append(Input(source, QUARANTINE_HISTORY, refused.num_rows, known))
             tick.append(QUARANTINE_HISTORY, refused)
             tick.quarantined += refused.num_rows
         for code, message, ts in batch.alerts:
             words = pa.chunked_array([pa.array([message], pa.string())])
             times = pa.chunked_array([time_array(np.array([ts], np.int64))])
+            tick.inputs.append(Input(source, RISK_ALERTS_HISTORY, 1, known))
             tick.append(RISK_ALERTS_HISTORY, _alerts(self._account, code, words, times))
 
     def warm_up(self, bars: Mapping[str, Bars], complete_to: int) -> None:
@@ -224,10 +246,17 @@ class LiveEngine:
                 self.series.warm_up(name, one, complete_to)
                 self.closes[name] = (int(one.close[-1]), int(one.ts[-1]))
         self.done_to = max(self.done_to, complete_to)
-        self.prices.complete(self.done_to)
+        self.prices.pass_by(self.done_to)
 
-    def advance(self, tick: Tick, now: int, weights: WeightSchedule | None = None) -> None:
-        """Decide everything up to the watermark of the prices.
+    def publish(self, tick: Tick, changes: pa.Table) -> None:
+        """Take in weights that were published: changes of `strategy_weights_latest`."""
+        if changes.num_rows:
+            name = STRATEGY_WEIGHTS_LATEST.name
+            tick.inputs.append(Input(name, STRATEGY_WEIGHTS_LATEST, changes.num_rows, None))
+            self.weights.take(changes)
+
+    def advance(self, tick: Tick, now: int) -> None:
+        """Decide everything up to the smallest watermark of the sources of prices.
 
         Parameters
         ----------
@@ -235,8 +264,6 @@ class LiveEngine:
             Receives what is to be stored.
         now
             The wall clock, microseconds UTC.
-        weights
-            As published; None: equal ones.
         """
         bars, complete_to = self.prices.ready()
         tick.complete_to = self.done_to
@@ -252,11 +279,12 @@ class LiveEngine:
         known = np.array([self.closes.get(name, (0, 0))[0] for name in symbols], np.int64)
         every = {name: bars.get(name, no_bars()) for name in symbols}
         market = market_of(symbols, every, known, complete_to)
-        traded = self.book.advance(market, worked.signals, weights)
+        traded = self.book.advance(market, worked.signals, self.weights.schedule())
         closes = last_closes(market).tolist()
         for name, close in zip(symbols, closes, strict=True):
             if name in bars:
                 self.closes[name] = (close, int(bars[name].ts[-1]))
+        self.weights.forget(complete_to)
         reports = self._write_trading(tick, traded)
         self._apply_fills(tick, reports, complete_to, now)
 
@@ -300,7 +328,8 @@ class LiveEngine:
         """Let the TradingEngine apply what the brokers filled; mark what is open."""
         batch = ReportBatch(reports, "simulated broker")
         outcomes = [
-            self.trading.step(self.fills, batch, Orders(), now=now),
+            # Whatever the clock says, fills of what is complete are not of the future.
+            self.trading.step(self.fills, batch, Orders(), now=max(now, complete_to)),
             self.trading.complete(self.fills, complete_to),
         ]
         for outcome in outcomes:

@@ -5,7 +5,6 @@ signal or an error, the store is as of some commit and its lease is given back.
 """
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,10 +26,6 @@ from streaming.store import TableStore
 
 _BEATS = 4
 """Heartbeats in the time that a lease holds."""
-
-_LOOK_AGAIN_SECONDS = 5.0
-_WAIT_SECONDS = 0.25
-_IDLE_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -213,18 +208,9 @@ def drive(
 
 
 def _ticks(service: LiveService, feed: Feed, until_end: bool) -> Iterator[Tick | None]:
-    """Give tick after tick; where the feed ends and more may come, look again now and then."""
+    """Give tick after tick; where the feed ends and more may come, it is looked at again."""
     yield None  # one may be told to stop before the first
-    for tick in service.run(feed):
-        if tick is None:
-            time.sleep(_IDLE_SECONDS)
-        yield tick
-    while not until_end:
-        again = time.monotonic() + _LOOK_AGAIN_SECONDS
-        while time.monotonic() < again:
-            time.sleep(_WAIT_SECONDS)
-            yield None
-        yield from service.run(feed)
+    yield from service.run(feed, until_end=until_end)
 
 
 @contextmanager

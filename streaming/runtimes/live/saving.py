@@ -23,13 +23,14 @@ from streaming.jobs.trading_engine import EngineState, Orders, ReportBatch, Trad
 from streaming.rules.bars import MINUTE_US, no_bars
 from streaming.rules.intake import NO_TIME
 from streaming.rules.state import pack, unpack
+from streaming.runtimes.live.clock import SourceClock
 from streaming.runtimes.live.engine import LiveEngine, Tick
 from streaming.store import View
 
 EVERY_MINUTES = 15
 """How much event time at most has to be worked through again."""
 
-_KIND, _VERSION = "live engine", 1
+_KIND, _VERSION = "live engine", 2
 _FACTS, _FILLS = "engine", "fills"
 _ACCOUNT, _SYMBOL = "account:", "symbol:"
 
@@ -48,13 +49,22 @@ class Saver:
         self._fills_to = NO_TIME
         self.late: list[tuple[str, int]] = []
 
-    def states(self, engine: LiveEngine, tick: Tick, next_fill: int) -> dict[str, bytes]:
+    def states(
+        self,
+        engine: LiveEngine,
+        tick: Tick,
+        next_fill: int,
+        clock: SourceClock,
+        published: int,
+    ) -> dict[str, bytes]:
         """Give the states to save with a tick, by name.
 
         Parameters
         ----------
         next_fill
             The offset that the next row of `exec_report_history` gets after this commit.
+        published
+            The offset up to before which changes of `strategy_weights_latest` were taken in.
         """
         self.late += tick.late_bars
         done = engine.done_to
@@ -66,7 +76,7 @@ class Saver:
             data = np.frombuffer(engine.fills.to_bytes(), np.uint8)
             states[_FILLS] = pack(_KIND, _VERSION, {"fills": data}, next=next_fill)
         states |= {_ACCOUNT + name: one for name, one in engine.book.to_bytes().items()}
-        states[_FACTS] = self._facts(engine)
+        states[_FACTS] = self._facts(engine, clock, published)
         return states
 
     def _due(self, name: str, done: int) -> bool:
@@ -81,7 +91,7 @@ class Saver:
     def _aged(saved: int, done: int) -> bool:
         return done - saved >= EVERY_MINUTES * MINUTE_US
 
-    def _facts(self, engine: LiveEngine) -> bytes:
+    def _facts(self, engine: LiveEngine, clock: SourceClock, published: int) -> bytes:
         oldest = min(self._saved_to.values(), default=NO_TIME)
         self.late = [one for one in self.late if one[1] > oldest]
         return pack(
@@ -90,7 +100,10 @@ class Saver:
             {},
             definition=engine.definition,
             done=engine.done_to,
-            watermark=engine.prices.watermark,
+            watermarks=dict(sorted(engine.prices.sources.items())),
+            clock=clock.facts(),
+            weights=engine.weights.facts(),
+            published=published,
             symbols=engine.book.symbols,
             closes={name: list(one) for name, one in sorted(engine.closes.items())},
             late=self.late,
@@ -121,7 +134,9 @@ class Saver:
         _check_definition(engine.definition, facts["definition"])
         engine.done_to = facts["done"]
         engine.closes = last_closes(view)
-        engine.prices.watermark = facts["watermark"]
+        engine.prices.pass_by(engine.done_to)
+        engine.prices.sources = facts["watermarks"]
+        engine.weights.restore(facts["weights"])
         self.late = [(name, ts) for name, ts in facts["late"]]
         self._saved_to = facts["saved"]
         engine.book.restore(facts["symbols"], _states(view, _ACCOUNT))
@@ -167,6 +182,19 @@ class Saver:
         trading.complete(engine.fills, engine.done_to)
         # What changed has been committed.
         trading.changes(engine.fills)
+
+
+def restore_clock(clock: SourceClock, view: View, uptime: int) -> int:
+    """Let a clock go on with what the process before has seen.
+
+    Gives the offset up to before which published weights were taken in, too.
+    """
+    data = view.state(_FACTS)
+    if data is None:
+        return 0
+    _, facts = unpack(_KIND, _VERSION, data)
+    clock.restore(facts["clock"], uptime)
+    return int(facts["published"])
 
 
 def last_closes(view: View) -> dict[str, tuple[int, int]]:

@@ -1,7 +1,8 @@
 """Every symbol's features and signals in the live engine, and their rows.
 
 A minute or a few go through the panel, all symbols at once; a long stretch goes symbol by
-symbol, which is quicker then. Both give the same rows, signals and states.
+symbol, which is quicker then. Both give the same rows, signals and states. Rows of bars that are
+not complete come of the panel alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,9 +44,13 @@ class Series:
     ----------
     strategies
         Those that run, sorted by id.
+    intrabar
+        Whether to give rows of bars that are not complete, too (`indicators.intrabar`): as of
+        each minute that has a bar of the symbol. Strategies do not see them.
     """
 
-    def __init__(self, strategies: Sequence[Strategy]) -> None:
+    def __init__(self, strategies: Sequence[Strategy], *, intrabar: bool = False) -> None:
+        self._intrabar = intrabar
         self._names = [one.id for one in strategies]
         self._stage = SymbolStage(strategies, published=True)
         self._panel = SymbolPanel(strategies, [], published=True)
@@ -74,7 +79,7 @@ class Series:
         """
         self._include(symbols)
         times = np.unique(np.concatenate([np.empty(0, np.int64), *(b.ts for b in bars.values())]))
-        if len(times) > FEW_MINUTES:
+        if len(times) > FEW_MINUTES and not self._intrabar:
             return self._one_by_one(symbols, bars, complete_to, calc_ts)
         return self._at_once(symbols, bars, times.tolist(), complete_to, calc_ts)
 
@@ -119,14 +124,21 @@ class Series:
         rows = [empty_table(INDICATOR_HISTORY)]
         signals: list[PanelSignals] = []
         # Of a minute nothing more comes, but only the last reaches to where all is complete.
-        for at, ts in enumerate(times or [complete_to]):
+        steps = [(ts, ts) for ts in times[:-1]] + [(ts, complete_to) for ts in times[-1:]]
+        if self._intrabar and times and times[-1] < complete_to:
+            # As of the last minute, what ends after it is not complete yet.
+            steps = [*((ts, ts) for ts in times), (complete_to, complete_to)]
+        for ts, known in steps or [(complete_to, complete_to)]:
             here = np.flatnonzero(together.ts == ts)
-            known = complete_to if at + 1 >= len(times) else ts
             minute = Bars._make(column[here] for column in together)
             made = self._panel.advance(codes[here], minute, known)
-            minute_rows = self._panel.history_rows(made, calc_ts)
-            rows.append(minute_rows.sort_by(_ORDER))
+            rows.append(self._panel.history_rows(made, calc_ts).sort_by(_ORDER))
             signals.append(made.signals)
+            if self._intrabar:
+                open_bars = self._panel.tentative(codes[here])
+                rows.append(
+                    self._panel.history_rows(open_bars, calc_ts, final=False).sort_by(_ORDER)
+                )
         every = PanelSignals(*(np.concatenate(parts) for parts in zip(*signals, strict=True)))
         found = self._panel.by_symbol(every)
         places = [self._code[name] for name in symbols]

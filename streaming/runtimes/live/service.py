@@ -1,23 +1,50 @@
-"""The live engine at work: feed to tick to commit, until the feed ends or somebody stops it.
+"""The live engine at work: feeds to tick to commit, until they end or somebody stops it.
 
 Everything that a batch gave is committed at once, with the engine's state and the feed's
 position: after a stop at any instant the store is as of some commit, and the next process goes
-on from there. What was read after it is read again, and gives the same.
+on from there. What was read after it is read again, and gives the same. What came from which
+source, and every advance by the clock, is committed too, as `watermark_history`.
+
+Feeds are asked in turn, one batch each. The wall clock may jump: what the engine goes by is its
+reading at the start and the time that has gone by since.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from streaming.contracts import EXEC_REPORT_HISTORY, PRICE_1M_HISTORY
+from streaming.contracts import (
+    EXEC_REPORT_HISTORY,
+    PRICE_1M_HISTORY,
+    STRATEGY_WEIGHTS_LATEST,
+    WATERMARK_HISTORY,
+)
 from streaming.feeds.feed import Batch, Feed
 from streaming.jobs.price_rows import PriceRows, no_rows, rows_of_table
-from streaming.rules.weights import WeightSchedule
+from streaming.runtimes.live.clock import SourceClock
 from streaming.runtimes.live.engine import LiveEngine, LivePlan, Tick
+from streaming.runtimes.live.inputs import input_rows
 from streaming.runtimes.live.measuring import STATE, tally_bytes, tally_from, tally_of
-from streaming.runtimes.live.saving import Saver
-from streaming.store import Commit, StoreReader, TableStore
+from streaming.runtimes.live.saving import Saver, restore_clock
+from streaming.store import Clock, Commit, Process, StoreReader, TableStore
+
+_WAIT_SECONDS = 0.05
+_CONSUMER = "live engine"
+_PUBLISHED_ROWS = 10**6
+_BEAT_US = 1_000_000
+_AGAIN_US = 5_000_000
+"""After which a feed that has ended is asked again, where the engine does not end with it."""
+
+
+@dataclass
+class _Reading:
+    """A feed being read; `batches` is None between its end and when it is asked again."""
+
+    feed: Feed
+    batches: Iterator[Batch | None] | None
+    ended_at: int = field(default=0)
 
 
 class LiveService:
@@ -32,8 +59,8 @@ class LiveService:
     warm_up
         Called with a fresh engine before its first bar: to take its series through bars from
         before the start.
-    now
-        The wall clock, microseconds UTC.
+    clock, sleep
+        Where the time comes from, and how it is waited for, in seconds: for tests.
 
     Attributes
     ----------
@@ -53,74 +80,212 @@ class LiveService:
         plan: LivePlan,
         *,
         warm_up: Callable[[LiveEngine], None] = lambda engine: None,
-        now: Callable[[], int] = lambda: time.time_ns() // 1000,
+        clock: Clock | None = None,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.engine = LiveEngine(plan)
         self._store = store
         self._reader: StoreReader = store.reader()
         self._saver = Saver()
-        self._now = now
+        self._clock = clock or Clock()
+        self._sleep = sleep
+        self._beaten = self._clock.uptime()
+        self._began = self._clock.wall() - self._clock.uptime()
+        lateness = plan.settings.wm.prices.lateness_sec * 1_000_000
+        self._sources = SourceClock(lateness, Process.this().boot)
         with self._reader.snapshot() as view:
-            restored = self._saver.restore(self.engine, view, self.engine.trading, now())
-            self._next_fill = view.offsets()[EXEC_REPORT_HISTORY.name].next
+            restored = self._saver.restore(
+                self.engine, view, self.engine.trading, self._clock.wall()
+            )
+            published = restore_clock(self._sources, view, self._clock.uptime())
+            self._next = {name: one.next for name, one in view.offsets().items()}
+            # Of what others write it is what was read that counts.
+            self._next[STRATEGY_WEIGHTS_LATEST.name] = published
+            self._number = view.ticks().number
             self.tally = tally_from(view.state(STATE))
+        self._keep()
         if not restored:
             warm_up(self.engine)
 
-    def run(self, feed: Feed, weights: WeightSchedule | None = None) -> Iterator[Tick | None]:
-        """Work through a feed from where the store has it; give each tick, committed.
+    def run(self, *feeds: Feed, until_end: bool = True) -> Iterator[Tick | None]:
+        """Work through feeds from where the store has them; give each tick, committed.
 
-        None stands for a moment at which the feed had nothing. Stop between two of them to stop
+        None stands for a moment at which no feed had anything. Stop between two of them to stop
         in good order.
+
+        Parameters
+        ----------
+        feeds
+            With names of their own. Those that were read before and are not among them hold
+            nobody up any more.
+        until_end
+            Whether to end when all feeds have; otherwise they are asked again now and then.
 
         Raises
         ------
         FencedError
             If another process has taken the store's lease.
         """
-        position = self._reader.positions().get(feed.name)
-        text = position.decode() if isinstance(position, bytes) else position
-        for batch in feed.batches(text):
-            if batch is None:
-                self._store.heartbeat()
-                yield None
-                continue
-            tick = self._work(batch, weights)
-            self._commit(tick, feed.name, batch.position)
-            yield tick
+        positions = self._reader.positions()
+        readings = [_Reading(one, _open(one, positions.get(one.name))) for one in feeds]
+        started = self._start([one.name for one in feeds])
+        if started is not None:
+            yield started
+        while True:
+            gave = False
+            for reading in readings:
+                tick = self._read(reading, readings)
+                if tick is not None:
+                    gave = True
+                    yield tick
+            if until_end and not any(one.batches for one in readings):
+                return
+            if not gave:
+                tick = self._look_at_the_clock(readings)
+                yield tick
+                if tick is None:
+                    self._beat()
+                    self._sleep(_WAIT_SECONDS)
 
     def close(self) -> None:
         """Close what this holds beside the store."""
         self._reader.close()
 
-    def _work(self, batch: Batch, weights: WeightSchedule | None) -> Tick:
-        tick, now = Tick(), self._now()
+    @property
+    def published_to(self) -> int:
+        """The offset up to before which published weights were taken in."""
+        return self._next[STRATEGY_WEIGHTS_LATEST.name]
+
+    @property
+    def _now(self) -> int:
+        """What time it is, whatever was done to the wall clock meanwhile: microseconds UTC."""
+        return self._began + self._clock.uptime()
+
+    def _beat(self) -> None:
+        """Keep the lease: commits do, too."""
+        if self._clock.uptime() - self._beaten >= _BEAT_US:
+            self._beaten = self._clock.uptime()
+            self._store.heartbeat()
+
+    def _start(self, names: Sequence[str]) -> Tick | None:
+        """Begin to wait for the feeds' sources, and end to wait for others."""
+        tick = Tick()
+        for name in names:
+            self.engine.join(tick, name)
+            self._sources.join(name, self._clock.uptime())
+        for name in sorted({*self.engine.prices.sources} - {*names}):
+            self.engine.leave(tick, name)
+            self._sources.leave(name)
+        if not tick.inputs:
+            return None
+        done = self.engine.done_to
+        self._decide(tick, {})
+        return tick if self.engine.done_to > done else None
+
+    def _read(self, reading: _Reading, readings: Sequence[_Reading]) -> Tick | None:
+        """Take the next batch of a feed, if it has one."""
+        feed, uptime = reading.feed, self._clock.uptime()
+        if reading.batches is None:
+            if uptime - reading.ended_at < _AGAIN_US:
+                return None
+            reading.batches = _open(feed, self._reader.positions().get(feed.name))
+        ended: list[Batch | None] = []
+        batch = next(reading.batches, ended)
+        if batch is ended:
+            reading.batches, reading.ended_at = None, uptime
+            return None
+        if not isinstance(batch, Batch):
+            return None
+        tick, now = Tick(), max(self._now, self._clock.wall(), self.engine.done_to)
+        newest = [] if batch.complete_to is None else [batch.complete_to]
+        # First: of alerts those of late bars follow, which are no input.
+        self.engine.note(tick, feed.name, batch)
         for arrival in batch.arrivals:
-            self.engine.receive(tick, arrival, now, self._held)
-        self.engine.note(tick, batch)
+            seen = self.engine.receive(tick, feed.name, arrival, now, self._held)
+            newest += [] if seen is None else [seen]
         if batch.complete_to is not None:
-            self.engine.prices.complete(batch.complete_to)
-        self.engine.advance(tick, now, weights)
+            self.engine.complete(tick, feed.name, batch.complete_to)
+        if batch.arrivals or newest:
+            self._sources.came(
+                feed.name, max(newest, default=None), self._clock.uptime(), self._now
+            )
+        self._advance_by_clock(tick, readings)
+        self._decide(tick, {feed.name: batch.position})
         return tick
 
-    def _commit(self, tick: Tick, source: str, position: str) -> None:
+    def _look_at_the_clock(self, readings: Sequence[_Reading]) -> Tick | None:
+        tick = Tick()
+        self._advance_by_clock(tick, readings)
+        if not tick.inputs:
+            return None
+        self._decide(tick, {})
+        return tick
+
+    def _advance_by_clock(self, tick: Tick, readings: Sequence[_Reading]) -> None:
+        """Move the watermarks of sources that only the clock can move."""
+        complete = {name: mark - 1 for name, mark in self.engine.prices.sources.items()}
+        ended = {one.feed.name for one in readings if one.batches is None}
+        cut = {one.feed.name for one in readings if not one.feed.connected}
+        moved = self._sources.advances(complete, self._clock.uptime(), ended, cut)
+        for name, complete_to in moved.items():
+            self.engine.complete(tick, name, complete_to)
+
+    def _decide(self, tick: Tick, positions: dict[str, str]) -> None:
+        """Decide what can be decided, by the weights published so far, and commit."""
+        read = self._next[STRATEGY_WEIGHTS_LATEST.name]
+        changes = self._reader.changes(STRATEGY_WEIGHTS_LATEST, read, _PUBLISHED_ROWS).rows
+        self.engine.publish(tick, changes)
+        self.engine.advance(tick, self._clock.wall())
+        self._commit(tick, positions, self._number + 1, self._now)
+        if changes.num_rows:
+            self._keep()
+
+    def again(self, tick: Tick, number: int, now: int) -> None:
+        """Decide and commit a tick whose input was recorded.
+
+        Parameters
+        ----------
+        tick
+            With its input, and what that gave.
+        number, now
+            Of the tick, as recorded.
+        """
+        self.engine.advance(tick, now)
+        self._commit(tick, {}, number, now)
+
+    def _keep(self) -> None:
+        """See to it that weights stay until they are read."""
+        table = STRATEGY_WEIGHTS_LATEST
+        self._store.keep(_CONSUMER, table, self._next[table.name])
+
+    def _commit(self, tick: Tick, positions: dict[str, str], number: int, now: int) -> None:
         """Make a tick true, with all that belongs to it."""
-        fills = sum(
-            change.rows.num_rows for change in tick.changes if change.table is EXEC_REPORT_HISTORY
+        tick.append(WATERMARK_HISTORY, input_rows(tick.inputs, number, self._next, now))
+        for change in tick.changes:
+            if change.kind == "append":
+                self._next[change.table.name] += change.rows.num_rows
+        for one in tick.inputs:
+            if one.table is STRATEGY_WEIGHTS_LATEST:
+                self._next[one.table.name] += one.rows
+        state = self._saver.states(
+            self.engine,
+            tick,
+            self._next[EXEC_REPORT_HISTORY.name],
+            self._sources,
+            self._next[STRATEGY_WEIGHTS_LATEST.name],
         )
-        self._next_fill += fills
         tally = self.tally + tally_of(tick)
-        states = self._saver.states(self.engine, tick, self._next_fill)
         commit = Commit(
             changes=tick.changes,
-            state=states | {STATE: tally_bytes(tally)},
-            positions={source: position},
-            complete_to=max(tick.complete_to, 0),
+            state=state | {STATE: tally_bytes(tally)},
+            positions=positions,
+            complete_to=tick.complete_to if tick.complete_to > 0 else None,
         )
         began = time.perf_counter()
-        self._store.commit(commit)
+        committed = self._store.commit(commit)
         tick.commit_seconds = time.perf_counter() - began
         self.tally = tally
+        self._number = committed.number
 
     def _held(self, rows: PriceRows) -> PriceRows:
         """Look up bars that the store has."""
@@ -133,3 +298,7 @@ class LiveService:
             for name, ts in sorted(asked)
         ]
         return rows_of_table(pa.concat_tables(found)) if found else no_rows()
+
+
+def _open(feed: Feed, position: str | bytes | None) -> Iterator[Batch | None]:
+    return feed.batches(position.decode() if isinstance(position, bytes) else position)

@@ -1,0 +1,73 @@
+"""One tick of the live engine: what it was made of, and what it gave."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from streaming.contracts import Table
+from streaming.jobs.trading_engine import Counts
+from streaming.rules.intake import NO_TIME
+from streaming.store import Change, append, delete, upsert
+
+
+class Input(NamedTuple):
+    """What came at once from a source: so many rows of a table, and how far it is complete.
+
+    `complete_to` is in microseconds UTC, NO_TIME - 1 where nothing is known; None: the source
+    holds nobody up.
+    """
+
+    source: str
+    table: Table
+    rows: int
+    complete_to: int | None
+
+
+@dataclass
+class Tick:
+    """What a tick gave.
+
+    Attributes
+    ----------
+    changes : list of Change
+        In the order in which they are to be applied.
+    inputs : list of Input
+        What it was made of, in order.
+    complete_to : int
+        Microseconds UTC up to which everything is decided; NO_TIME - 1 before the first bar.
+    bars, duplicates, quarantined : int
+        Bars used, and what became of others.
+    late_bars : list
+        (symbol, ts) of those that came too late.
+    accepted, rejected : dict
+        Signals by account; rejections by code.
+    fills : Counts
+        Of the TradingEngine.
+    commit_seconds : float
+        How long its commit took.
+    """
+
+    changes: list[Change] = field(default_factory=list)
+    inputs: list[Input] = field(default_factory=list)
+    complete_to: int = NO_TIME - 1
+    bars: int = 0
+    duplicates: int = 0
+    late_bars: list[tuple[str, int]] = field(default_factory=list)
+    quarantined: int = 0
+    accepted: dict[str, int] = field(default_factory=dict)
+    rejected: dict[str, dict[str, int]] = field(default_factory=dict)
+    fills: Counts = field(default_factory=Counts)
+    commit_seconds: float = 0.0
+
+    def append(self, table: Table, rows: pa.Table) -> None:
+        """Add rows to a history table; none are no change."""
+        if rows.num_rows:
+            self.changes.append(append(table, rows))
+
+    def replace(self, table: Table, rows: pa.Table, gone: pa.Table | None = None) -> None:
+        """Delete keys from a latest table, and upsert rows; none are no change."""
+        if gone is not None and gone.num_rows:
+            self.changes.append(delete(table, gone))
+        if rows.num_rows:
+            self.changes.append(upsert(table, rows))
