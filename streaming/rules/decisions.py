@@ -1,11 +1,11 @@
-"""What becomes of a signal: the gate first, then its size within the limits."""
+"""What becomes of a signal: the gate first, then its size within the limits, then its order."""
 
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.rules.compile import Number, inlined
+from streaming.rules.compile import Number, Records, inlined
 from streaming.rules.gate import (
     BELOW_MIN_QTY,
     BUDGET_EXCEEDED,
@@ -15,6 +15,9 @@ from streaming.rules.gate import (
     admits_buy,
 )
 from streaming.rules.holdings import Holdings, Instruments, Rules, gate_of
+from streaming.rules.ids import order_id
+from streaming.rules.money import value
+from streaming.rules.orders import NEVER
 from streaming.rules.sizing import clipped, fraction_of, target_notional, units_for, whole_lots
 from streaming.rules.units import LIMIT, OVERFLOW, SCALE
 
@@ -111,3 +114,31 @@ def decide(
     if rules.sell_requires_long or gates.holders[gate, symbol] == 0:
         return -NO_OPEN_POSITION, True
     return _opening(signals, row, key, rules, instruments, held), True
+
+
+@inlined
+def draw_up(
+    order: Records,
+    signals: Signals,
+    row: int,
+    key: int,
+    units: int,
+    opens: bool,
+    rules: Rules,
+    instruments: Instruments,
+    held: Holdings,
+) -> None:
+    """Write the order of a signal that was admitted with so many units, and what it claims."""
+    now = signals.ts[row]
+    symbol = signals.symbol[row]
+    buys = signals.buys[row]
+    order["id_high"], order["id_low"] = order_id(held.keys[key, 0], held.keys[key, 1], now, buys)
+    order["strategy"] = signals.strategy[row]
+    order["symbol"] = symbol
+    order["quantity"] = units if buys else -units
+    order["ts"] = now
+    order["expires"] = now + rules.ttl if buys and opens else NEVER
+    order["opens"] = 1 if opens else 0
+    order["reserved"] = 0
+    if opens:
+        order["reserved"] = value(signals.ref_price[row], units, instruments.point_value[symbol])

@@ -1,4 +1,4 @@
-"""What a simulated account holds, its settings, and the claims that live orders make on it.
+"""What an account holds, its settings, and the claims that live orders make on it.
 
 Exposure, for the limits, is what positions cost: |netQty| x avgPrice x point value; live
 opening orders count at their refPrice.
@@ -83,13 +83,24 @@ def gate_of(rules: Rules, strategy: int) -> Number:
 @inlined
 def claim(order: Records, key: int, sign: int, rules: Rules, gates: Gates, held: Holdings) -> None:
     """Count an order's claims on places, limits and units (sign 1), or end them (-1)."""
-    symbol = order["symbol"]
-    quantity = order["quantity"]
-    held.used[symbol] += sign * order["reserved"]
-    held.used[-1] += sign * order["reserved"]
-    if quantity > 0:
+    claim_place(order, sign, rules, gates)
+    claim_units(order, key, sign, held)
+
+
+@inlined
+def claim_place(order: Records, sign: int, rules: Rules, gates: Gates) -> None:
+    """Count the place that a BUY order holds among the open symbols, or end its claim."""
+    if order["quantity"] > 0:
         gate = gate_of(rules, order["strategy"])
-        count_order(gates, gate, symbol, sign, rules.reserve_on_open != 0)
+        count_order(gates, gate, order["symbol"], sign, rules.reserve_on_open != 0)
+
+
+@inlined
+def claim_units(order: Records, key: int, sign: int, held: Holdings) -> None:
+    """Count an order's claims on limits and units, or end them."""
+    quantity = order["quantity"]
+    held.used[order["symbol"]] += sign * order["reserved"]
+    held.used[-1] += sign * order["reserved"]
     if order["opens"]:
         held.opening[key] += sign * abs(quantity)
     elif quantity > 0:

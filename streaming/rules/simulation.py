@@ -10,44 +10,24 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.rules.compile import Number, Records, inlined, steady
-from streaming.rules.decisions import Signals, decide
-from streaming.rules.fifo import exposure, match_fill
+from streaming.rules.compile import Number, Records, steady
+from streaming.rules.decisions import Signals, decide, draw_up
+from streaming.rules.executions import FILLS, execute, fits, note
 from streaming.rules.fills import fill_fee, fill_price
-from streaming.rules.gate import OK, Gates, count_holder
-from streaming.rules.holdings import Holdings, Instruments, Rules, claim, gate_of
-from streaming.rules.ids import SIMULATED_FILL_ID, mix, order_id, text_id
+from streaming.rules.gate import OK, Gates
+from streaming.rules.holdings import Holdings, Instruments, Rules, claim
+from streaming.rules.ids import SIMULATED_FILL_ID, text_id
 from streaming.rules.money import value
-from streaming.rules.orders import FILL, NEVER, BarTable, drop_first, push, schedule
-from streaming.rules.units import LIMIT, MOST_FEE, OVERFLOW
+from streaming.rules.orders import FILL, BarTable, drop_first, push, schedule
 from streaming.rules.wide import U64
 
 Int = NDArray[np.int64]
-
-FILLED = np.dtype(
-    [
-        ("strategy", "<i8"),
-        ("symbol", "<i8"),
-        ("quantity", "<i8"),  # signed units x 1e8
-        ("price", "<i8"),
-        ("fee", "<i8"),
-        ("ts", "<i8"),
-        ("id_high", "<u8"),  # of the order
-        ("id_low", "<u8"),
-    ]
-)
-"""An execution; its sequence number is its place in the account's history."""
-
-ENDED = np.dtype(
-    [("ts", "<i8"), ("id_high", "<u8"), ("id_low", "<u8"), ("strategy", "<i8"), ("symbol", "<i8")]
-)
-"""An order that was cancelled, or a fill that broke the limit on open symbols."""
 
 
 class Outputs(NamedTuple):
     """Buffers for what comes out, and how much is in them.
 
-    `counts` holds the rows of fills, matches, cancelled and breaches, then the live orders
+    `counts` holds the rows of fills, matches, breaches and cancelled, then the live orders
     in `heap` and in `waiting`.
     """
 
@@ -62,7 +42,9 @@ class Outputs(NamedTuple):
     counts: Int
 
 
-FILLS, MATCHES, CANCELLED, BREACHES, HEAP, WAITING = range(6)
+CANCELLED, HEAP, WAITING = range(3, 6)
+
+_FILL_HIGH, _FILL_LOW = (U64(word) for word in text_id(SIMULATED_FILL_ID))
 
 
 @steady
@@ -82,15 +64,11 @@ def _fill(
     key = strategy * (held.used.shape[0] - 1) + symbol
     price = fill_price(order["close"], quantity > 0, rules.slippage, instruments.tick_size[symbol])
     notional = value(price, abs(quantity), instruments.point_value[symbol])
-    net = held.books[key]["net"]
-    if price >= LIMIT or notional == OVERFLOW or abs(net + quantity) >= LIMIT:
-        return False
     fee = fill_fee(notional, rules.fee_rate)
-    if fee >= MOST_FEE:
+    if not fits(price, notional, fee, held.books[key]["net"] + quantity):
         return False
     claim(order, key, -1, rules, gates, held)
-    number = out.counts[FILLS]
-    row = out.fills[number]
+    row = out.fills[out.counts[FILLS]]
     row["strategy"] = strategy
     row["symbol"] = symbol
     row["quantity"] = quantity
@@ -99,56 +77,7 @@ def _fill(
     row["ts"] = order["due"]
     row["id_high"] = order["id_high"]
     row["id_low"] = order["id_low"]
-    out.counts[FILLS] = number + 1
-    fill_high, fill_low = _fill_id(held.keys[key, 0], held.keys[key, 1], order)
-    out.counts[MATCHES] = match_fill(
-        held.books,
-        held.lots,
-        held.free,
-        key,
-        quantity,
-        price,
-        fee,
-        first_ref + number,
-        fill_high,
-        fill_low,
-        out.matches,
-        out.counts[MATCHES],
-    )
-    after = held.books[key]["net"]
-    if (net == 0) != (after == 0):
-        gate = gate_of(rules, strategy)
-        reserve = rules.reserve_on_open != 0
-        opened = count_holder(gates, gate, symbol, 1 if net == 0 else -1, reserve)
-        if opened and gates.opened[gate] > rules.max_open:
-            _note(out.breaches, out.counts, BREACHES, order)
-    cost = exposure(held.books[key])
-    held.used[symbol] += cost - held.exposure[key]
-    held.used[-1] += cost - held.exposure[key]
-    held.exposure[key] = cost
-    return bool(cost != OVERFLOW)
-
-
-_FILL_HIGH, _FILL_LOW = (U64(word) for word in text_id(SIMULATED_FILL_ID))
-
-
-@inlined
-def _fill_id(key_high: Number, key_low: Number, order: Records) -> Number:
-    """Give the id of a simulated order's one fill; see `streaming.rules.ids`."""
-    high, low = mix(key_high, key_low, order["id_high"], order["id_low"])
-    high, low = mix(high, low, _FILL_HIGH, _FILL_LOW)
-    return mix(high, low, U64(order["due"]), U64(0))
-
-
-@inlined
-def _note(rows: Records, counts: Int, which: int, order: Records) -> None:
-    row = rows[counts[which]]
-    row["ts"] = order["due"]
-    row["id_high"] = order["id_high"]
-    row["id_low"] = order["id_low"]
-    row["strategy"] = order["strategy"]
-    row["symbol"] = order["symbol"]
-    counts[which] += 1
+    return bool(execute(row, _FILL_HIGH, _FILL_LOW, rules, gates, held, first_ref, out))
 
 
 @steady
@@ -210,7 +139,7 @@ def simulate(
             else:
                 key = order["strategy"] * symbols + order["symbol"]
                 claim(order, key, -1, rules, gates, held)
-                _note(out.cancelled, counts, CANCELLED, order)
+                note(out.cancelled, counts, CANCELLED, order, order["due"])
             drop_first(out.heap, counts[HEAP])
             counts[HEAP] -= 1
         if last:
@@ -225,20 +154,7 @@ def simulate(
             continue
         out.code[row] = OK
         out.quantity[row] = units
-        buys = signals.buys[row]
-        spare["id_high"], spare["id_low"] = order_id(
-            held.keys[key, 0], held.keys[key, 1], now, buys
-        )
-        spare["strategy"] = strategy
-        spare["symbol"] = symbol
-        spare["quantity"] = units if buys else -units
-        spare["ts"] = now
-        spare["expires"] = now + rules.ttl if buys and opens else NEVER
-        spare["opens"] = 1 if opens else 0
-        spare["reserved"] = 0
-        if opens:
-            point_value = instruments.point_value[symbol]
-            spare["reserved"] = value(signals.ref_price[row], units, point_value)
+        draw_up(spare, signals, row, key, units, opens, rules, instruments, held)
         claim(spare, key, 1, rules, gates, held)
         if schedule(spare, signals.next_bar[row], bars.start[symbol + 1], bars, complete_to):
             push(out.heap, counts[HEAP], spare)
