@@ -128,8 +128,7 @@ class AccountState:
         self._gates = new_gates(gates, len(self.symbols))
         self._exposure = np.zeros(keys, np.int64)
         self._selling = np.zeros(keys, np.int64)
-        self._covering = np.zeros(keys, np.int64)
-        self._opening = np.zeros(keys, np.int64)
+        self._buying = np.zeros(keys, np.int64)
         self._used = np.zeros(len(self.symbols) + 1, np.int64)
         type(self).claim_orders(self.rules, orders, self._gates, self._holdings())
         _sum_up(self.rules, lots.books, self._gates, self._holdings())
@@ -142,8 +141,7 @@ class AccountState:
             self.key_ids,
             self._exposure,
             self._selling,
-            self._covering,
-            self._opening,
+            self._buying,
             self._used,
         )
 

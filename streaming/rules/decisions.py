@@ -75,7 +75,7 @@ def _opening(
     notional = clipped(notional, rules.gross_limit, held.used[-1])
     # A position must fit DECIMAL(18,8) in whatever order the live orders of its key fill.
     room = LIMIT - 1 - abs(held.books[key]["net"])
-    room -= held.opening[key] + held.selling[key] + held.covering[key]
+    room -= held.buying[key] + held.selling[key]
     if notional <= 0 or room <= 0:
         return -BUDGET_EXCEEDED
     units = units_for(notional, signals.ref_price[row], instruments.point_value[symbol])
@@ -105,7 +105,7 @@ def decide(
     least = instruments.min_quantity[symbol]
     if signals.buys[row]:
         if net < 0:
-            return _against(-net, held.covering[key], hint, lot, least, BUDGET_EXCEEDED), False
+            return _against(-net, held.buying[key], hint, lot, least, BUDGET_EXCEEDED), False
         if not admits_buy(gates, gate, symbol, rules.max_open):
             return -OPEN_LIMIT_EXCEEDED, True
         return _opening(signals, row, key, rules, instruments, held), True

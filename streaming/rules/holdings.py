@@ -56,9 +56,8 @@ class Holdings(NamedTuple):
         See `streaming.rules.fifo.match_fill`.
     keys : uint64[strategies x symbols, 2]
         Ids of the position keys.
-    exposure, selling, covering, opening : int64[strategies x symbols]
-        Cost of the position; units of live SELLs against a long, of live BUYs against a short,
-        and of live orders that open or add.
+    exposure, selling, buying : int64[strategies x symbols]
+        Cost of the position; units of live SELLs and of live BUYs.
     used : int64[symbols + 1]
         Exposure and reserved notional of each symbol, and of all of them in the last place.
     """
@@ -69,8 +68,7 @@ class Holdings(NamedTuple):
     keys: Words
     exposure: Int
     selling: Int
-    covering: Int
-    opening: Int
+    buying: Int
     used: Int
 
 
@@ -101,9 +99,7 @@ def claim_units(order: Records, key: int, sign: int, held: Holdings) -> None:
     quantity = order["quantity"]
     held.used[order["symbol"]] += sign * order["reserved"]
     held.used[-1] += sign * order["reserved"]
-    if order["opens"]:
-        held.opening[key] += sign * abs(quantity)
-    elif quantity > 0:
-        held.covering[key] += sign * quantity
+    if quantity > 0:
+        held.buying[key] += sign * quantity
     else:
         held.selling[key] -= sign * quantity

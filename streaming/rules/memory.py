@@ -41,19 +41,22 @@ ORDER = np.dtype([("id_high", "<u8"), ("id_low", "<u8"), ("ts", "<i8"), ("strate
 NOBODY = 0
 """The code of no strategy; those of strategies are above it."""
 
+UNATTRIBUTED = "UNATTRIBUTED"
+"""The strategy of fills whose order nobody knows."""
+
 FRESH, REPEATED, DIFFERENT = 0, 1, 2
 """Verdicts on a fill: not seen before; seen before, all the same; seen before, not the same."""
 
-_EMPTY = -1
+EMPTY = -1
 _FEWEST_SLOTS = 64
 
 
 @inlined
-def _slot(entries: Records, slots: Int, high: Number, low: Number) -> Number:
+def find_slot(entries: Records, slots: Int, high: Number, low: Number) -> Number:
     """Give the slot of an id, or the empty one where it would go."""
     mask = U64(slots.shape[0] - 1)
     at: Number = np.int64(low & mask)
-    while slots[at] != _EMPTY:
+    while slots[at] != EMPTY:
         entry = entries[slots[at]]
         if entry["id_low"] == low and entry["id_high"] == high:
             break
@@ -62,10 +65,10 @@ def _slot(entries: Records, slots: Int, high: Number, low: Number) -> Number:
 
 
 @steady
-def _index(entries: Records, count: int, slots: Int) -> None:
+def enter(entries: Records, count: int, slots: Int) -> None:
     """Enter entries, each of another id, into empty slots."""
     for i in range(count):
-        slots[_slot(entries, slots, entries[i]["id_high"], entries[i]["id_low"])] = i
+        slots[find_slot(entries, slots, entries[i]["id_high"], entries[i]["id_low"])] = i
 
 
 @steady
@@ -88,9 +91,9 @@ def _sift(
 ) -> int:
     """Judge fills in order of application: how many entries there are afterwards."""
     for i in range(ts.shape[0]):
-        at: int = _slot(entries, slots, ids[i, 0], ids[i, 1])
+        at: int = find_slot(entries, slots, ids[i, 0], ids[i, 1])
         place = slots[at]
-        if place != _EMPTY:
+        if place != EMPTY:
             entry = entries[place]
             then = entry["ts"]
             if then >= horizon[i] and abs(ts[i] - then) <= ttl:
@@ -106,8 +109,8 @@ def _sift(
                 continue
         verdicts[i] = FRESH
         # A fill from before what is remembered is forgotten at once; it must not displace that.
-        if remember and (place == _EMPTY or entries[place]["ts"] <= ts[i]):
-            if place == _EMPTY:
+        if remember and (place == EMPTY or entries[place]["ts"] <= ts[i]):
+            if place == EMPTY:
                 place = count
                 slots[at] = place
                 count += 1
@@ -140,9 +143,9 @@ def _attribute(
         if known[i] != NOBODY:
             strategy[i] = known[i]
             continue
-        at: int = _slot(entries, slots, ids[i, 0], ids[i, 1])
+        at: int = find_slot(entries, slots, ids[i, 0], ids[i, 1])
         place = slots[at]
-        if place != _EMPTY:
+        if place != EMPTY:
             entry = entries[place]
             if entry["ts"] >= horizon[i] and ts[i] - entry["ts"] <= ttl:
                 strategy[i] = entry["strategy"]
@@ -151,7 +154,7 @@ def _attribute(
         strategy[i] = said[i]
         if said[i] == NOBODY:
             continue
-        if place == _EMPTY:
+        if place == EMPTY:
             place = count
             slots[at] = place
             count += 1
@@ -178,7 +181,7 @@ class Memory:
     def __init__(self, ttl: int) -> None:
         self.ttl = ttl
         self._entries: Records = np.empty(0, self.entry)
-        self._slots: Int = np.full(_FEWEST_SLOTS, _EMPTY, np.int64)
+        self._slots: Int = np.full(_FEWEST_SLOTS, EMPTY, np.int64)
         self._count = 0
 
     def __len__(self) -> int:
@@ -222,8 +225,8 @@ class Memory:
             self._entries = grown
         if len(self._slots) < max(2 * room, 1):
             slots = max(_FEWEST_SLOTS, 1 << (2 * room - 1).bit_length())
-            self._slots = np.full(slots, _EMPTY, np.int64)
-            _index(self._entries, self._count, self._slots)
+            self._slots = np.full(slots, EMPTY, np.int64)
+            enter(self._entries, self._count, self._slots)
 
 
 class FillMemory(Memory):

@@ -83,7 +83,8 @@ class Gate:
         self.account = [] if account is None else account
         self.account.append(self)
         self.books: dict[tuple[str, str], Book] = {}
-        self.orders: dict[int, Order] = {}  # live ones, by orderId
+        self.orders: dict[int, Order] = {}  # live ones, by orderId; qty is what is left
+        self.unreserved: set[int] = set()  # those of them whose reservation is over
 
     def book(self, strategy: str, symbol: str) -> Book:
         point_value = self.settings.instrument(symbol).point_value
@@ -95,7 +96,11 @@ class Gate:
     def pending_symbols(self) -> set[str]:
         if not self.settings.reserve_on_open:
             return set()
-        return {order.symbol for order in self.orders.values() if order.side == BUY}
+        return {
+            order.symbol
+            for order in self.orders.values()
+            if order.side == BUY and order.order_id not in self.unreserved
+        }
 
     def pending_qty(self, strategy: str, symbol: str, side: str) -> int:
         return sum(

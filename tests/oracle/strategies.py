@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from oracle import samples
+from oracle import broker_samples, samples
 
 
 def _drawn(sampler, **arguments):
@@ -28,3 +28,7 @@ def arrivals(**arguments):
 
 def cuts(length):
     return _drawn(samples.cuts, length=length)
+
+
+def broker_cases(**arguments):
+    return _drawn(broker_samples.broker_case, **arguments)

@@ -72,7 +72,10 @@ class Fast:
                 for name in ("lot", "min_qty", "tick", "point_value")
             )
         )
-        return Account(NAME, self.strategies, self.symbols, self.rules, instruments)
+        return self._made(self.symbols, instruments)
+
+    def _made(self, symbols: list[str], instruments: Instruments) -> Account:
+        return Account(NAME, self.strategies, symbols, self.rules, instruments)
 
     def restart(self, symbols: set[str] | None = None) -> bytes:
         """Go on in a new account from the bytes of this one, with more symbols or the same."""

@@ -21,7 +21,7 @@ def decided(
     *,
     held=0,
     ordered=0,
-    opening=0,
+    against=0,
     hint=SCALE,
     lot=1,
     least=0,
@@ -30,7 +30,10 @@ def decided(
     price=SCALE,
     most=1,
 ):
-    """Decide one signal of one strategy on one symbol: (units or negated code, opens)."""
+    """Decide one signal of one strategy on one symbol: (units or negated code, opens).
+
+    Live orders have `ordered` units on the signal's side, `against` on the other.
+    """
     signals = Signals(
         np.array([60]),
         np.array([0], np.int32),
@@ -43,16 +46,14 @@ def decided(
     )
     books = np.zeros(1, BOOK)
     books["net"] = held
-    live = np.array([ordered])
     state = Holdings(
         books,
         np.zeros(0, LOT),
         np.array([-1, 0]),
         np.zeros((1, 2), np.uint64),
         np.zeros(1, np.int64),
-        live,
-        live,
-        np.array([opening]),
+        np.array([against if buys else ordered]),
+        np.array([ordered if buys else against]),
         np.zeros(2, np.int64),
     )
     gates = new_gates(1, 1)
@@ -107,19 +108,18 @@ def test_a_target_that_does_not_fit_is_refused_for_the_budget():
 
 @pytest.mark.parametrize(
     "live",
-    [{}, {"held": 2**50}, {"opening": 2**50}, {"held": 2**50, "opening": 2**49, "ordered": 2**48}],
-    ids=["nothing", "held", "opening", "all"],
+    [{}, {"held": 2**50}, {"ordered": 2**50}, {"held": 2**50, "ordered": 2**49, "against": 2**48}],
+    ids=["nothing", "held", "ordered", "all"],
 )
 def test_a_position_fits_in_whatever_order_live_orders_fill(live):
     # What closes counts too: it may fill after what opens the other way has.
-    counted = sum(live.values()) + live.get("ordered", 0)  # as sold and as covered
-    room = LIMIT - 1 - counted
+    room = LIMIT - 1 - sum(live.values())
     assert decided(True, capital=LIMIT - 1, **live) == (room, True)
 
 
 def test_no_room_in_a_position_is_refused_for_the_budget():
-    assert decided(True, capital=LIMIT - 1, opening=LIMIT - 2) == (1, True)
-    assert decided(True, capital=LIMIT - 1, opening=LIMIT - 1) == (-BUDGET_EXCEEDED, True)
+    assert decided(True, capital=LIMIT - 1, ordered=LIMIT - 2) == (1, True)
+    assert decided(True, capital=LIMIT - 1, ordered=LIMIT - 1) == (-BUDGET_EXCEEDED, True)
 
 
 def test_nothing_bought_is_below_the_least_even_of_nothing():

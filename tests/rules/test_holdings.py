@@ -18,7 +18,7 @@ def rules(per_strategy=0, reserve=1):
 
 def holdings():
     keys = STRATEGIES * SYMBOLS
-    counts = [np.zeros(keys, np.int64) for _ in range(4)]
+    counts = [np.zeros(keys, np.int64) for _ in range(3)]
     return Holdings(
         np.zeros(keys, BOOK),
         np.zeros(0, LOT),
@@ -37,12 +37,12 @@ def order(quantity, opens, reserved=0):
 
 
 def totals(gates, held):
-    """Give (live BUYs, places taken, selling, covering, used of the symbol, used of all)."""
+    """Give (live BUYs, places taken, selling, buying, used of the symbol, used of all)."""
     return (
         gates.live_buys.sum(),
         gates.taken.sum(),
         held.selling[KEY],
-        held.covering[KEY],
+        held.buying[KEY],
         held.used[2],
         held.used[-1],
     )
@@ -52,12 +52,11 @@ def totals(gates, held):
 @pytest.mark.parametrize(
     ("side", "opens", "first", "both"),
     [
-        # A BUY that opens takes a place and budget, however many there are.
-        (1, 1, (1, 1, 0, 0, 70, 70), (2, 1, 0, 0, 140, 140)),
-        # One against a short takes a place too, and units of the short.
+        # A BUY takes one place and its units, however many there are, whatever it is for.
+        (1, 1, (1, 1, 0, 1, 70, 70), (2, 1, 0, 2, 140, 140)),
         (1, 0, (1, 1, 0, 1, 70, 70), (2, 1, 0, 2, 140, 140)),
-        # A SELL takes no place: budget where it opens, units of the long where it does not.
-        (-1, 1, (0, 0, 0, 0, 70, 70), (0, 0, 0, 0, 140, 140)),
+        # A SELL takes no place, but units too.
+        (-1, 1, (0, 0, 1, 0, 70, 70), (0, 0, 2, 0, 140, 140)),
         (-1, 0, (0, 0, 1, 0, 70, 70), (0, 0, 2, 0, 140, 140)),
     ],
 )
@@ -77,7 +76,7 @@ def test_claims_add_up_and_end(side, opens, first, both, size):
     assert totals(gates, held) == (0, 0, 0, 0, 0, 0)
     # Nothing else was touched.
     assert held.used.tolist() == [0, 0, 0, 0]
-    assert (held.selling.any(), held.covering.any()) == (False, False)
+    assert (held.selling.any(), held.buying.any()) == (False, False)
 
 
 def test_no_place_is_taken_where_none_is_reserved():
@@ -94,14 +93,3 @@ def test_a_gate_counts_its_own_strategies(per_strategy, gate):
     claim(order(5, 1), KEY, 1, setting, gates, holdings())
     assert gates.live_buys[gate].tolist() == [0, 0, 1]
     assert gates.taken.tolist() == [int(gate == 0), int(gate == 1)]
-
-
-@pytest.mark.parametrize("quantity", [3, -3])
-def test_units_that_may_be_added_are_counted_until_they_are_or_not(quantity):
-    gates, held = new_gates(1, SYMBOLS), holdings()
-    for sign, live in ((1, 3), (1, 6), (-1, 3), (-1, 0)):
-        claim(order(quantity, 1), KEY, sign, rules(), gates, held)
-        assert held.opening[KEY] == live
-        assert held.opening.sum() == live
-    claim(order(quantity, 0), KEY, 1, rules(), gates, held)
-    assert not held.opening.any()

@@ -1,6 +1,6 @@
 """The TradingEngine: exec reports in; matches, lots, rollup and realised PnL out."""
 
-from streaming.jobs.trading_engine.attribution import UNATTRIBUTED, Orders
+from streaming.jobs.trading_engine.attribution import Orders
 from streaming.jobs.trading_engine.changes import Change
 from streaming.jobs.trading_engine.engine import Counts, Outcome, TradingEngine
 from streaming.jobs.trading_engine.reports import REPORTS, ReportBatch, read_orders
@@ -9,7 +9,6 @@ from streaming.jobs.trading_engine.tables import lots_table, realized_table, rol
 
 __all__ = [
     "REPORTS",
-    "UNATTRIBUTED",
     "Change",
     "Counts",
     "EngineState",

@@ -14,14 +14,11 @@ from numpy.typing import NDArray
 
 from streaming.jobs.trading_engine.fills import Fills, Int, Mask, whole
 from streaming.rules.ids import Words, mix_rows, text_ids
-from streaming.rules.memory import NOBODY
+from streaming.rules.memory import NOBODY, UNATTRIBUTED
 
 if TYPE_CHECKING:
     from streaming.instruments import Instruments
     from streaming.jobs.trading_engine.state import EngineState
-
-UNATTRIBUTED = "UNATTRIBUTED"
-"""The strategy of fills whose order nobody knows."""
 
 
 class Orders:

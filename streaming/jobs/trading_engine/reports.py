@@ -13,11 +13,12 @@ from streaming.contracts.keys import ORDER, STRATEGY
 from streaming.contracts.quarantine import shown
 from streaming.contracts.signals import ACCEPTED_TRADE_SIGNAL_HISTORY
 from streaming.errors import ContractError
-from streaming.jobs.trading_engine.attribution import UNATTRIBUTED, Orders
+from streaming.jobs.trading_engine.attribution import Orders
 from streaming.jobs.trading_engine.fills import Fills, Int, Mask, Part, ids_of_texts, whole
 from streaming.jobs.trading_engine.refusals import Refusals
 from streaming.jobs.trading_engine.state import EngineState
 from streaming.rules.intake import NO_TIME, notionals
+from streaming.rules.memory import UNATTRIBUTED
 from streaming.rules.units import MOST_FEE, OVERFLOW, money_text
 
 if TYPE_CHECKING:
