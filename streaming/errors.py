@@ -53,6 +53,10 @@ class ScoringError(TradingError):
     """Returns, scores or bounds from which no weights can follow."""
 
 
+class BrokerError(TradingError):
+    """A broker cannot be reached, or is not ours; what was asked may or may not have been done."""
+
+
 class StoreError(TradingError):
     """The table store cannot be read or written: missing, locked, refused, of another make."""
 

@@ -27,10 +27,12 @@ MAY_IMPORT = {
     "lake": {"contracts", "errors", "jobs", "rules"},
     "monitoring": set(),
     "store": {"contracts", "errors"},
+    "brokers": {"contracts", "errors", "instruments", "rules", "store"},
     "feeds": {"contracts", "errors", "jobs", "lake", "rules", "instruments"},
     "analytics": {"contracts", "errors", "feeds", "lake", "rules"},
     "runtimes": {
         "analytics",
+        "brokers",
         "contracts",
         "errors",
         "feeds",

@@ -1,0 +1,1 @@
+"""Where orders go: brokers behind one interface, and a simulated exchange."""
