@@ -196,7 +196,7 @@ class ExchangeFile:
         )
 
     def _tell(self) -> None:
-        """Give numbers to what is due: in order of that time, then of its own, then of the order."""
+        """Give numbers to what is due: in order of when it is, of its own time, of the order."""
         self._db.execute(
             "UPDATE reports SET told = due.number FROM (SELECT rowid AS id, "
             "row_number() OVER (ORDER BY tellAt, ts, orderId, event, fillId, again) "

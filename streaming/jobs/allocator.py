@@ -1,7 +1,8 @@
-"""The allocator with its TradePicker, over a simulated broker: signals to orders and fills.
+"""The allocator with its TradePicker: signals to orders, over a simulated broker to fills, too.
 
-Reads `strategy_signal_history` and bars, writes accepted and rejected signals, orders and
-their fills (`streaming.jobs.allocator_rows`); the rules are `streaming.rules.account`'s.
+Reads `strategy_signal_history` and bars, writes accepted and rejected signals, orders and,
+where they are simulated, their fills (`streaming.jobs.allocator_rows`); the rules are those of
+`streaming.rules.account` and, where a broker fills, of `streaming.rules.brokered_account`.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,9 @@ from streaming.instruments import Instruments as InstrumentFile
 from streaming.jobs.strategies.actions import BUY
 from streaming.jobs.strategies.signals import Signals as StrategySignals
 from streaming.rules.account import Account, Outcome
+from streaming.rules.account_state import AccountState
 from streaming.rules.bars import Bars
+from streaming.rules.brokered_account import BrokeredAccount, BrokeredOutcome
 from streaming.rules.decisions import Signals
 from streaming.rules.holdings import Instruments
 from streaming.rules.lookup import rows_after
@@ -54,6 +57,14 @@ class Taken(NamedTuple):
     outcome: Outcome
 
 
+class TakenByBroker(NamedTuple):
+    """As `Taken`, of an account whose orders a broker fills."""
+
+    signals: Signals
+    confidence: NDArray[np.float64]
+    outcome: BrokeredOutcome
+
+
 def market_of(symbols: Sequence[str], bars: dict[str, Bars], last: Int, complete_to: int) -> Market:
     """Lay the bars of a slice end to end."""
     parts = [bars[symbol] for symbol in symbols]
@@ -90,7 +101,7 @@ def advance(
     found: dict[str, list[StrategySignals]],
     schedule: WeightSchedule | None,
 ) -> Taken:
-    """Take an account through a slice of time.
+    """Take an account of the simulated broker through a slice of time.
 
     Parameters
     ----------
@@ -103,6 +114,34 @@ def advance(
     schedule
         Weights; None: equal ones.
     """
+    signals, confidence = _ranked(account, market, found, schedule)
+    outcome = account.advance(signals, market.table, market.complete_to)
+    return Taken(signals, confidence, outcome)
+
+
+def follow(
+    account: BrokeredAccount,
+    market: Market,
+    found: dict[str, list[StrategySignals]],
+    schedule: WeightSchedule | None,
+    reported_to: int,
+) -> TakenByBroker:
+    """Take an account whose orders a broker fills through a slice of time; see `advance`.
+
+    `reported_to` is the time up to which the broker's reports are known, microseconds UTC.
+    """
+    signals, confidence = _ranked(account, market, found, schedule)
+    outcome = account.advance(signals, reported_to, market.complete_to)
+    return TakenByBroker(signals, confidence, outcome)
+
+
+def _ranked(
+    account: AccountState,
+    market: Market,
+    found: dict[str, list[StrategySignals]],
+    schedule: WeightSchedule | None,
+) -> tuple[Signals, NDArray[np.float64]]:
+    """Give the signals as an account takes them, with their confidence."""
     parts = [
         (strategy, symbol, signals)
         for strategy, name in enumerate(account.strategies)
@@ -131,8 +170,7 @@ def advance(
         next_bar,
         _ref_prices(market, symbol, next_bar),
     )
-    outcome = account.advance(signals, market.table, market.complete_to)
-    return Taken(signals, confidence[order], outcome)
+    return signals, confidence[order]
 
 
 def _joined(parts: list[Any], kind: type) -> Any:

@@ -19,6 +19,7 @@ from streaming.contracts.arrow import Array, coded_texts, money_array, same_text
 from streaming.jobs.fifo_rows import Side, rows_of_lots, rows_of_marks, rows_of_matches
 from streaming.jobs.strategies.signals import signal_rows
 from streaming.rules.account import Account
+from streaming.rules.account_state import AccountState
 from streaming.rules.compile import Records
 from streaming.rules.gate import CODES, OK
 from streaming.rules.ids import SIMULATED_FILL_ID, Words, id_text, id_words, order_ids
@@ -26,7 +27,7 @@ from streaming.rules.units import SCALE
 
 if TYPE_CHECKING:
     from streaming.contracts.table import Table
-    from streaming.jobs.allocator import Taken
+    from streaming.jobs.allocator import Taken, TakenByBroker
     from streaming.jobs.strategies.base import Strategy
 
 Int = NDArray[np.int64]
@@ -47,7 +48,7 @@ def _table(contract: "Table", columns: dict[str, pa.Array]) -> pa.Table:
 
 
 def _key_columns(
-    account: Account, strategy: NDArray[Any], symbol: NDArray[Any]
+    account: AccountState, strategy: NDArray[Any], symbol: NDArray[Any]
 ) -> dict[str, Array]:
     return {
         "accountId": same_text(account.name, len(strategy)),
@@ -85,12 +86,51 @@ def trace_rows(
 ) -> dict[str, Owned]:
     """Give signals, accepted and rejected ones, order events and exec reports, by table."""
     accepted = np.flatnonzero(taken.outcome.code == OK)
-    rejected = np.flatnonzero(taken.outcome.code != OK)
+    return decision_rows(account, taken, strategies, run_id) | {
+        ORDER_EVENT_HISTORY.name: _event_rows(
+            account,
+            taken.outcome.cancelled,
+            _orders(account, taken, accepted),
+            taken.signals.ts[accepted],
+            taken.signals.strategy[accepted],
+        ),
+        EXEC_REPORT_HISTORY.name: _exec_rows(account, taken.outcome.fills),
+    }
+
+
+def _orders(account: AccountState, taken: "Taken | TakenByBroker", accepted: Int) -> Words:
+    """Give the orderIds of accepted signals."""
     signals = taken.signals
     keys = signals.strategy.astype(np.int64) * len(account.symbols) + signals.symbol
-    orders = order_ids(
-        account.key_ids[keys[accepted]], signals.ts[accepted], signals.buys[accepted]
+    return order_ids(account.key_ids[keys[accepted]], signals.ts[accepted], signals.buys[accepted])
+
+
+def sent_rows(account: AccountState, taken: "TakenByBroker") -> Owned:
+    """Give `order_event_history` of what goes out: SENT, at the signal's time."""
+    accepted = np.flatnonzero(taken.outcome.code == OK)
+    table = _table(
+        ORDER_EVENT_HISTORY,
+        {
+            "accountId": same_text(account.name, len(accepted)),
+            "orderId": id_text(_orders(account, taken, accepted)),
+            "event": same_text("SENT", len(accepted)),
+            "ts": time_array(taken.signals.ts[accepted]),
+            "reason": pa.nulls(len(accepted), pa.string()),
+        },
     )
+    return Owned(table, taken.signals.strategy[accepted])
+
+
+def decision_rows(
+    account: AccountState,
+    taken: "Taken | TakenByBroker",
+    strategies: dict[str, "Strategy"],
+    run_id: str | None,
+) -> dict[str, Owned]:
+    """Give signals, accepted and rejected ones, by table."""
+    accepted = np.flatnonzero(taken.outcome.code == OK)
+    rejected = np.flatnonzero(taken.outcome.code != OK)
+    signals = taken.signals
 
     def common(rows: Int) -> dict[str, pa.Array]:
         return {
@@ -109,7 +149,7 @@ def trace_rows(
                 | {
                     "qty": money_array(taken.outcome.quantity[accepted]),
                     "reason": same_text("OK", len(accepted)),
-                    "orderId": id_text(orders),
+                    "orderId": id_text(_orders(account, taken, accepted)),
                     "weight": pa.array(signals.weight[accepted] / SCALE),
                 },
             ),
@@ -122,14 +162,6 @@ def trace_rows(
             ),
             signals.strategy[rejected],
         ),
-        ORDER_EVENT_HISTORY.name: _event_rows(
-            account,
-            taken.outcome.cancelled,
-            orders,
-            signals.ts[accepted],
-            signals.strategy[accepted],
-        ),
-        EXEC_REPORT_HISTORY.name: _exec_rows(account, taken.outcome.fills),
     }
     if strategies:
         tables[STRATEGY_SIGNAL_HISTORY.name] = Owned(

@@ -60,6 +60,7 @@ LIVE_ORDER = np.dtype(
         ("opens", "<i8"),  # 1 if it opens or adds, 0 if it goes against a position
         ("reserved", "<i8"),  # notional that it holds against the limits
         ("ref_price", "<i8"),
+        ("acked", "<i8"),  # 1 once the broker has said that it has it
     ]
 )
 """An order at the broker, or on its way there."""

@@ -101,9 +101,11 @@ class BrokeredAccount(AccountState):
         self.decided_to = NO_TIME
         self.pending = np.empty(0, REPORT)
 
-    def advance(
-        self, signals: Signals, reports: Records, reported_to: int, complete_to: int
-    ) -> BrokeredOutcome:
+    def tell(self, reports: Records) -> None:
+        """Take reports in, REPORT[n] as they were told, each fill once; they count in time."""
+        self.pending = np.concatenate([self.pending, reports])
+
+    def advance(self, signals: Signals, reported_to: int, complete_to: int) -> BrokeredOutcome:
         """Take the account to `complete_to` (microseconds UTC, inclusive).
 
         Parameters
@@ -111,8 +113,6 @@ class BrokeredAccount(AccountState):
         signals
             Those after the last `complete_to` up to this one, in the order of
             `rank_signals`; every one has a `ref_price`.
-        reports : REPORT[n]
-            As they were told since the last time, each fill once.
         reported_to
             Later reports may still be followed by earlier ones: they have to wait. Those of a
             time that is decided count at once.
@@ -122,7 +122,7 @@ class BrokeredAccount(AccountState):
         MoneyError
             If a fill or position does not fit DECIMAL(18,8). The account is then lost.
         """
-        told = np.concatenate([self.pending, reports])
+        told = self.pending
         counts_now = told["ts"] <= min(reported_to, complete_to)
         self.pending = told[~counts_now]
         told = told[counts_now]

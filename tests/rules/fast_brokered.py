@@ -46,9 +46,8 @@ class FastBrokered(Fast):
 
     def step(self, step: Step) -> None:
         signals = self._ranked(step)
-        outcome = self.account.advance(
-            signals, self.reports(step), step.reported_to, step.complete_to
-        )
+        self.account.tell(self.reports(step))
+        outcome = self.account.advance(signals, step.reported_to, step.complete_to)
         self._note(outcome)
 
     def _ranked(self, step: Step) -> Signals:

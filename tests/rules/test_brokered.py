@@ -176,7 +176,8 @@ def test_a_broker_that_fills_as_the_simulated_one_does_gives_the_same_account():
         brokered = FastBrokered(case)
         at = case.complete_to
         step = Step([(s, ref_price(case, s)) for s in case.signals], reports, at, at)
-        other = brokered.account.advance(brokered._ranked(step), brokered.reports(step), at, at)
+        brokered.account.tell(brokered.reports(step))
+        other = brokered.account.advance(brokered._ranked(step), at, at)
         for name in FIELDS:
             assert getattr(one, name).tobytes() == getattr(other, name).tobytes(), (number, name)
         assert one.cancelled.tobytes() == other.asked.tobytes() == other.ended.tobytes()

@@ -1,5 +1,6 @@
 """The TradingEngine: exec reports in; matches, lots, rollup and realised PnL out."""
 
+from streaming.jobs.trading_engine.applying import unsettled
 from streaming.jobs.trading_engine.attribution import Orders
 from streaming.jobs.trading_engine.changes import Change
 from streaming.jobs.trading_engine.engine import Counts, Outcome, TradingEngine
@@ -20,4 +21,5 @@ __all__ = [
     "read_orders",
     "realized_table",
     "rollup_table",
+    "unsettled",
 ]

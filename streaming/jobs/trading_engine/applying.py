@@ -73,6 +73,16 @@ def apply_fills(state: EngineState, fills: Fills) -> Applied:
     )
 
 
+def unsettled(state: EngineState) -> Fills:
+    """Give the fills that wait, each once; those that repeat an applied one are left out."""
+    waiting = state.waiting
+    names = fill_names(state.claims.pairs[waiting.claim], waiting.order_id, waiting.fill_id)
+    _, first = np.unique(names, axis=0, return_index=True)
+    fills = waiting.take(np.sort(first))
+    verdicts, _ = _sift(state, fills, remember=False)
+    return fills.take(np.flatnonzero(verdicts == FRESH))
+
+
 def _apply(state: EngineState, fills: Fills, first: int) -> list[Applied]:
     """Apply a block of fills, the first of which is number `first` of all."""
     if _surely_fit(state, fills):

@@ -34,6 +34,7 @@ from streaming.contracts import (
     REALIZED_PNL_LATEST,
     RISK_ALERTS_HISTORY,
     TRADE_MATCH_HISTORY,
+    empty_table,
 )
 from streaming.jobs.trading_engine.alerts import alert_table, notice, refuse
 from streaming.jobs.trading_engine.applying import apply_fills
@@ -78,12 +79,16 @@ class Outcome(NamedTuple):
 
     `matches` and `alerts` are in the order of application, `quarantine` in the order in which rows
     were refused; the outcomes of parts of a batch, put after each other, are the whole's.
+    `fills` are those that were applied, in that order; `taken` are the rows of
+    `exec_report_history` that were taken in, repetitions among them, as they came.
     """
 
     matches: pa.Table
     alerts: pa.Table
     quarantine: pa.Table
     counts: Counts
+    fills: Fills
+    taken: pa.Table
 
 
 @dataclass
@@ -142,12 +147,13 @@ class TradingEngine:
         """
         refusals = Refusals(EXEC_REPORT_HISTORY)
         part = len(state.parts)
-        fills, rows = read_reports(batch, part, state, orders, self._instruments, refusals, now)
+        came = read_reports(batch, part, state, orders, self._instruments, refusals, now)
+        fills = came.fills
         passage = pass_watermark(state.watermark, state.lateness, state.waiting.ts, fills.ts)
         fills = replace(fills, watermark=np.where(passage.late, passage.before, NO_TIME))
         # Moments as places among all rows of the batch, those refused above included.
         moment = np.concatenate([fills.place, [batch.rows.num_rows]])[passage.moment]
-        state.parts.append(rows)
+        state.parts.append(came.part)
         work = _Work(
             state.waiting.followed_by(fills),
             np.flatnonzero(passage.moment < len(fills)),
@@ -155,7 +161,8 @@ class TradingEngine:
             refusals,
         )
         counts = Counts(read=batch.rows.num_rows, late=int(np.count_nonzero(passage.late)))
-        return self._advance(state, work, passage.watermark, counts)
+        outcome = self._advance(state, work, passage.watermark, counts)
+        return outcome._replace(taken=came.rows)
 
     def complete(self, state: EngineState, up_to: int | None = None) -> Outcome:
         """Take it that no fill with ts <= `up_to` will come any more; without it, none at all.
@@ -201,7 +208,14 @@ class TradingEngine:
             unattributed=int(np.count_nonzero(done & (fills.strategy == NOBODY))),
             quarantined=len(work.refusals),
         )
-        outcome = Outcome(matches, alert_table(state, fills, alerts), work.refusals.table(), counts)
+        outcome = Outcome(
+            matches,
+            alert_table(state, fills, alerts),
+            work.refusals.table(),
+            counts,
+            fills.take(applied.places),
+            empty_table(EXEC_REPORT_HISTORY),
+        )
         state.watermark = watermark
         state.memory.forget(watermark)
         state.orders.forget(watermark)

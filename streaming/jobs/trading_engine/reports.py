@@ -68,6 +68,17 @@ class ReportBatch(NamedTuple):
     not_text: Mapping[str, list[int]] | None = None
 
 
+class Came(NamedTuple):
+    """A batch read: its fills in order of arrival, its rows as they came, and those taken in.
+
+    `rows` has the columns of `exec_report_history`, a row for each fill.
+    """
+
+    fills: Fills
+    part: Part
+    rows: pa.Table
+
+
 def read_orders(batch: ReportBatch, orders: Orders) -> pa.Table:
     """Add orders to those that are known.
 
@@ -116,7 +127,7 @@ def read_reports(
     instruments: "Instruments",
     refusals: Refusals,
     now: int,
-) -> tuple[Fills, Part]:
+) -> Came:
     """Turn exec reports into fills, in order of arrival; new claims enter the state.
 
     Parameters
@@ -193,7 +204,7 @@ def read_reports(
         np.full(len(ts), part, np.int32),
         kept.astype(np.int64),
     )
-    return fills, came
+    return Came(fills, came, good.drop([STRATEGY.name]))
 
 
 def _part_of(batch: ReportBatch) -> Part:
