@@ -12,6 +12,9 @@ import pyarrow as pa
 
 from streaming.rules.bars import Bars
 
+PAPER = "paper"
+"""What `live.broker` calls the broker inside the rules."""
+
 
 class BrokerOrder(NamedTuple):
     """An order to buy (`quantity` > 0) or sell (< 0) at the market: units x 1e8.

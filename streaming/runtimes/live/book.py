@@ -1,4 +1,8 @@
-"""The accounts of the live engine: the one that trades, and its paper shadow."""
+"""The accounts of the live engine: the one that trades, and its paper shadow.
+
+The paper account's orders are filled by the simulated broker inside the rules; so are those of
+the one that trades, unless a broker fills them.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,10 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streaming.instruments import Instruments
-from streaming.jobs.allocator import Market, Taken, advance, instruments_of
+from streaming.jobs.allocator import (
+    Market,
+    Taken,
+    TakenByBroker,
+    advance,
+    follow,
+    instruments_of,
+)
 from streaming.jobs.paper_broker import paper_name, paper_rules, paper_weights
 from streaming.jobs.strategies.signals import Signals
 from streaming.rules.account import Account
+from streaming.rules.brokered_account import BrokeredAccount
 from streaming.rules.holdings import Rules
 from streaming.rules.weights import WeightSchedule
 
@@ -27,7 +39,7 @@ class _Member:
 
 
 class AccountBook:
-    """Accounts over the simulated broker, whose symbols come as their first bars do.
+    """Accounts whose symbols come as their first bars do.
 
     Parameters
     ----------
@@ -35,19 +47,36 @@ class AccountBook:
         The account that trades; its paper account is `paper:<name>`.
     strategies
         Ids, sorted.
+    brokered
+        Whether a broker fills the orders of the one that trades.
+
+    Attributes
+    ----------
+    symbols : list of str
+        Sorted.
+    accounts : list of Account
+        Those of the simulated broker.
+    brokered : BrokeredAccount or None
     """
 
     def __init__(
-        self, name: str, strategies: Sequence[str], rules: Rules, instruments: Instruments
+        self,
+        name: str,
+        strategies: Sequence[str],
+        rules: Rules,
+        instruments: Instruments,
+        *,
+        brokered: bool = False,
     ) -> None:
         self._strategies = list(strategies)
         self._instruments = instruments
-        self._members = [
-            _Member(name, rules, None),
-            _Member(paper_name(name), paper_rules(rules), paper_weights(self._strategies)),
-        ]
+        self._trader = _Member(name, rules, None)
+        paper = _Member(paper_name(name), paper_rules(rules), paper_weights(self._strategies))
+        self._members = [paper] if brokered else [self._trader, paper]
         self.symbols: list[str] = []
         self.accounts: list[Account] = []
+        self._brokered = brokered
+        self.brokered: BrokeredAccount | None = None
         self._take_symbols([], {})
 
     def include(self, symbols: Sequence[str]) -> None:
@@ -62,7 +91,10 @@ class AccountBook:
 
     def to_bytes(self) -> dict[str, bytes]:
         """Give each account's state, by its name."""
-        return {account.name: account.to_bytes() for account in self.accounts}
+        states = {account.name: account.to_bytes() for account in self.accounts}
+        if self.brokered is not None:
+            states[self.brokered.name] = self.brokered.to_bytes()
+        return states
 
     def advance(
         self,
@@ -70,7 +102,7 @@ class AccountBook:
         found: Mapping[str, list[Signals]],
         weights: WeightSchedule | None,
     ) -> list[tuple[Account, Taken]]:
-        """Take every account to the market's time.
+        """Take every account of the simulated broker to the market's time.
 
         Parameters
         ----------
@@ -84,6 +116,22 @@ class AccountBook:
             for account, member in zip(self.accounts, self._members, strict=True)
         ]
 
+    def follow(
+        self,
+        market: Market,
+        found: Mapping[str, list[Signals]],
+        weights: WeightSchedule | None,
+        reported_to: int,
+    ) -> tuple[BrokeredAccount, TakenByBroker] | None:
+        """Take the account that a broker fills to the market's time; None where none does.
+
+        `reported_to` is the time up to which the broker's reports are known; see `advance`.
+        """
+        account = self.brokered
+        if account is None:
+            return None
+        return account, follow(account, market, dict(found), weights, reported_to)
+
     def _take_symbols(self, symbols: list[str], states: Mapping[str, bytes]) -> None:
         facts = instruments_of(symbols, self._instruments)
         self.symbols = symbols
@@ -93,3 +141,8 @@ class AccountBook:
             if member.name in states:
                 account.restore(states[member.name])
             self.accounts.append(account)
+        if self._brokered:
+            one = self._trader
+            self.brokered = BrokeredAccount(one.name, self._strategies, symbols, one.rules, facts)
+            if one.name in states:
+                self.brokered.restore(states[one.name])

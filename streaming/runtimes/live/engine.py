@@ -7,18 +7,19 @@ Results do not depend on how the input was cut into ticks, but for `calcTs`.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from streaming.brokers.broker import PAPER
 from streaming.contracts import (
     ACCEPTED_TRADE_SIGNAL_HISTORY,
     EXEC_REPORT_HISTORY,
     INDICATOR_HISTORY,
     INDICATOR_LATEST,
     ORDER_EVENT_HISTORY,
-    PAPER_TRADE_MATCH_HISTORY,
     PRICE_1M_HISTORY,
     QUARANTINE_HISTORY,
     REJECTED_TRADE_SIGNAL_HISTORY,
@@ -26,30 +27,30 @@ from streaming.contracts import (
     STRATEGY_SIGNAL_HISTORY,
     STRATEGY_SIGNAL_LATEST,
     STRATEGY_WEIGHTS_LATEST,
-    TABLES,
-    TRADE_MATCH_HISTORY,
-    UNREALIZED_PNL_LATEST,
     Table,
     arrow_schema,
     quarantine_rows,
 )
-from streaming.contracts.arrow import coded_texts, same_text, time_array, time_values
+from streaming.contracts.arrow import coded_texts, time_values
 from streaming.feeds.feed import Arrival, Batch
 from streaming.instruments import Instruments
-from streaming.jobs.allocator import Taken, last_closes, market_of
-from streaming.jobs.allocator_rows import trace_rows
-from streaming.jobs.monitoring import mark
-from streaming.jobs.paper_broker import PREFIX, paper_matches
+from streaming.jobs.allocator import Taken, TakenByBroker, last_closes, market_of
+from streaming.jobs.allocator_rows import Owned, decision_rows, sent_rows, trace_rows
+from streaming.jobs.broker_reports import alert_rows, odd_fills
 from streaming.jobs.price_intake import Held, PriceIntake, Received
 from streaming.jobs.price_rows import PriceRows, no_rows, rows_of_table, table_of_rows
 from streaming.jobs.prices import check_prices
 from streaming.jobs.strategies.base import Strategy
 from streaming.jobs.trading_engine import EngineState, Orders, ReportBatch, TradingEngine
-from streaming.rules.account import Account
+from streaming.rules.account import Account, Outcome
+from streaming.rules.account_state import AccountState
 from streaming.rules.bars import Bars, no_bars
+from streaming.rules.brokered_account import BrokeredAccount, BrokeredOutcome
 from streaming.rules.intake import NO_TIME
 from streaming.runtimes.backtest.definition import account_rules
 from streaming.runtimes.live.book import AccountBook
+from streaming.runtimes.live.outputs import write_outcome, write_positions
+from streaming.runtimes.live.reports import Meet, Reports
 from streaming.runtimes.live.series import Series
 from streaming.runtimes.live.tick import Input, Tick
 from streaming.runtimes.live.weights import PublishedWeights
@@ -72,12 +73,16 @@ class LivePlan:
         At least one, ids unique.
     account
         accountId; the paper account is `paper:<account>`.
+    broker
+        Whose the account's orders are: "paper" for the simulated broker of the rules, or the
+        name of a `Broker`.
     """
 
     settings: Settings
     strategies: tuple[Strategy, ...]
     instruments: Instruments = field(default_factory=Instruments)
     account: str = "live"
+    broker: str = PAPER
 
 
 class LiveEngine:
@@ -85,11 +90,19 @@ class LiveEngine:
 
     Attributes
     ----------
+    account : str
+        accountId of the one that trades.
     prices : PriceIntake
     series : Series
     book : AccountBook
     weights : PublishedWeights
     fills : EngineState
+        Of the simulated accounts.
+    reports : Reports
+        What brokers report, and the TradingEngine's state of their accounts.
+    meet : function
+        Called before the signals of a time are decided with the tick, the bars up to then
+        that are new, that time and the wall clock: to take in what a broker has to say.
     closes : dict
         By symbol, the last close (x 1e8) and its time (microseconds UTC).
     done_to : int
@@ -103,25 +116,34 @@ class LiveEngine:
     def __init__(self, plan: LivePlan) -> None:
         settings = plan.settings
         self._settings = settings
+        self._lateness = settings.wm.engine.lateness_sec * _SECOND_US
         self._instruments = plan.instruments
-        self._account = plan.account
+        self.account = plan.account
         strategies = tuple(sorted(plan.strategies, key=lambda one: one.id))
         self._strategies = {one.id: one for one in strategies}
         self.trading = TradingEngine(plan.instruments)
         self.prices = PriceIntake(settings.wm.prices.lateness_sec * _SECOND_US)
         self.series = Series(strategies, intrabar=settings.indicators.intrabar)
         self.book = AccountBook(
-            plan.account, list(self._strategies), account_rules(settings), plan.instruments
+            plan.account,
+            list(self._strategies),
+            account_rules(settings),
+            plan.instruments,
+            brokered=plan.broker != PAPER,
         )
         self.weights = PublishedWeights(list(self._strategies))
         self.fill_settings = (settings.wm.engine.lateness_sec, settings.dedupe.ttl_days)
         self.fills = EngineState(*self.fill_settings)
+        self.reports = Reports(self.trading, EngineState(*self.fill_settings), self.book)
+        self.meet: Meet = lambda tick, bars, complete_to, now: None
         self.closes: dict[str, tuple[int, int]] = {}
         self.done_to = NO_TIME - 1
-        self.definition = {
+        self.definition: dict[str, Any] = {
             "account": plan.account,
             "strategies": {one.id: one.params_hash for one in strategies},
         }
+        if plan.broker != PAPER:
+            self.definition["broker"] = plan.broker
 
     def join(self, tick: Tick, source: str) -> None:
         """Wait for a source of bars from now on."""
@@ -226,9 +248,9 @@ class LiveEngine:
             tick.quarantined += refused.num_rows
         for code, message, ts in batch.alerts:
             words = pa.chunked_array([pa.array([message], pa.string())])
-            times = pa.chunked_array([time_array(np.array([ts], np.int64))])
             tick.inputs.append(Input(source, RISK_ALERTS_HISTORY, 1, known))
-            tick.append(RISK_ALERTS_HISTORY, _alerts(self._account, code, words, times))
+            told = alert_rows(self.account, code, words, np.array([ts], np.int64))
+            tick.append(RISK_ALERTS_HISTORY, told)
 
     def warm_up(self, bars: Mapping[str, Bars], complete_to: int) -> None:
         """Let the features see bars from before the start; nothing is traded or written.
@@ -267,7 +289,10 @@ class LiveEngine:
         """
         bars, complete_to = self.prices.ready()
         tick.complete_to = self.done_to
+        self.meet(tick, bars, max(complete_to, self.done_to), now)
         if complete_to <= self.done_to:
+            if tick.fills.read:
+                self._write_positions(tick, self.reports.state)
             return
         tick.complete_to = self.done_to = complete_to
         tick.bars = sum(len(one) for one in bars.values())
@@ -279,35 +304,48 @@ class LiveEngine:
         known = np.array([self.closes.get(name, (0, 0))[0] for name in symbols], np.int64)
         every = {name: bars.get(name, no_bars()) for name in symbols}
         market = market_of(symbols, every, known, complete_to)
-        traded = self.book.advance(market, worked.signals, self.weights.schedule())
+        # What a broker has not told by now, though it is of a time so long past, is late.
+        self.reports.complete(tick, complete_to - self._lateness)
+        weights = self.weights.schedule()
+        ordered = self.book.follow(market, worked.signals, weights, self.reports.reported_to)
+        traded = self.book.advance(market, worked.signals, weights)
         closes = last_closes(market).tolist()
         for name, close in zip(symbols, closes, strict=True):
             if name in bars:
                 self.closes[name] = (close, int(bars[name].ts[-1]))
         self.weights.forget(complete_to)
-        reports = self._write_trading(tick, traded)
+        reports = self._write_trading(tick, ordered, traded)
         self._apply_fills(tick, reports, complete_to, now)
+        self._write_positions(tick, self.fills)
+        self._write_positions(tick, self.reports.state)
 
-    def _write_trading(self, tick: Tick, traded: Sequence[tuple[Account, Taken]]) -> pa.Table:
+    def _write_trading(
+        self,
+        tick: Tick,
+        ordered: tuple[BrokeredAccount, TakenByBroker] | None,
+        traded: Sequence[tuple[Account, Taken]],
+    ) -> pa.Table:
         """Write signals, and what the accounts made of them; give the fills, with strategyId.
 
         Rows of all accounts are in order of time, so that they do not depend on the cut.
         """
         parts: dict[str, list[pa.Table]] = {}
         reports = []
-        for at, (account, taken) in enumerate(traded):
-            # Signals are the same for all.
-            tables = trace_rows(account, taken, {} if at else self._strategies, None)
-            for name, owned in tables.items():
-                parts.setdefault(name, []).append(owned.rows)
-            tick.append(RISK_ALERTS_HISTORY, _breach_alerts(account, taken))
+        # Signals are the same for all: those of the first are written.
+        strategies = self._strategies
+        if ordered is not None:
+            book, sent = ordered
+            tables = decision_rows(book, sent, strategies, None)
+            tables[ORDER_EVENT_HISTORY.name] = sent_rows(book, sent)
+            self._note_decisions(tick, book, sent.outcome, tables, parts)
+            strategies = {}
+        for account, taken in traded:
+            tables = trace_rows(account, taken, strategies, None)
+            self._note_decisions(tick, account, taken.outcome, tables, parts)
+            strategies = {}
             filled = tables[EXEC_REPORT_HISTORY.name]
             owner = coded_texts(account.strategies, filled.strategy)
             reports.append(filled.rows.append_column("strategyId", owner))
-            rejected = tables[REJECTED_TRADE_SIGNAL_HISTORY.name].rows
-            codes = pc.value_counts(rejected.column("code")).to_pylist()
-            tick.rejected[account.name] = {one["values"]: one["counts"] for one in codes}
-            tick.accepted[account.name] = tables[ACCEPTED_TRADE_SIGNAL_HISTORY.name].rows.num_rows
         (signals,) = parts[STRATEGY_SIGNAL_HISTORY.name]
         tick.append(STRATEGY_SIGNAL_HISTORY, signals)
         newest = signals.rename_columns(
@@ -324,29 +362,33 @@ class LiveEngine:
         # In order of time, or one account's would make the other's late.
         return by_time(pa.concat_tables(reports))
 
+    def _note_decisions(
+        self,
+        tick: Tick,
+        account: AccountState,
+        outcome: Outcome | BrokeredOutcome,
+        tables: dict[str, Owned],
+        parts: dict[str, list[pa.Table]],
+    ) -> None:
+        """Add an account's tables to those of others; count, and alert of what is odd."""
+        for name, owned in tables.items():
+            parts.setdefault(name, []).append(owned.rows)
+        tick.append(RISK_ALERTS_HISTORY, odd_fills(account, outcome))
+        rejected = tables[REJECTED_TRADE_SIGNAL_HISTORY.name].rows
+        codes = pc.value_counts(rejected.column("code")).to_pylist()
+        tick.rejected[account.name] = {one["values"]: one["counts"] for one in codes}
+        tick.accepted[account.name] = tables[ACCEPTED_TRADE_SIGNAL_HISTORY.name].rows.num_rows
+
     def _apply_fills(self, tick: Tick, reports: pa.Table, complete_to: int, now: int) -> None:
-        """Let the TradingEngine apply what the brokers filled; mark what is open."""
+        """Let the TradingEngine apply what the simulated broker filled."""
         batch = ReportBatch(reports, "simulated broker")
-        outcomes = [
-            # Whatever the clock says, fills of what is complete are not of the future.
-            self.trading.step(self.fills, batch, Orders(), now=max(now, complete_to)),
-            self.trading.complete(self.fills, complete_to),
-        ]
-        for outcome in outcomes:
-            paper = pc.starts_with(outcome.matches.column("accountId"), PREFIX)
-            tick.append(TRADE_MATCH_HISTORY, outcome.matches.filter(pc.invert(paper)))
-            papers = paper_matches(outcome.matches.filter(paper))
-            tick.append(PAPER_TRADE_MATCH_HISTORY, papers)
-            tick.append(RISK_ALERTS_HISTORY, outcome.alerts)
-            tick.append(QUARANTINE_HISTORY, outcome.quarantine)
-            tick.fills += outcome.counts
-        changes = self.trading.changes(self.fills)
-        if self._settings.engine.outputs == "full":
-            for name, change in changes.items():
-                tick.replace(TABLES[name], change.upserts, change.deletes)
-            if self._settings.monitoring.export != "metrics":
-                flat = changes["open_positions_rollup"].deletes
-                tick.replace(UNREALIZED_PNL_LATEST, mark(self.fills, self.closes), flat)
+        # Whatever the clock says, fills of what is complete are not of the future.
+        now = max(now, complete_to)
+        write_outcome(tick, self.trading.step(self.fills, batch, Orders(), now=now))
+        write_outcome(tick, self.trading.complete(self.fills, complete_to))
+
+    def _write_positions(self, tick: Tick, state: EngineState) -> None:
+        write_positions(tick, self.trading, state, self._settings, self.closes)
 
     def _late_alerts(self, late: pa.Table) -> pa.Table:
         """Say of each late bar that nothing is computed again."""
@@ -359,33 +401,10 @@ class LiveEngine:
             " came after the watermark; it is stored, and nothing is computed again",
             "",
         )
-        return _alerts(self._account, "LATE_BAR", words, times)
+        return alert_rows(self.account, "LATE_BAR", words, time_values(times))
 
 
 _PRICES = arrow_schema(PRICE_1M_HISTORY)
-
-
-def _alerts(account: str, code: str, words: pa.ChunkedArray, times: pa.ChunkedArray) -> pa.Table:
-    columns = {
-        "accountId": same_text(account, len(words)),
-        "code": same_text(code, len(words)),
-        "message": words,
-        "ts": times,
-    }
-    return pa.table(columns, schema=arrow_schema(RISK_ALERTS_HISTORY))
-
-
-def _breach_alerts(account: Account, taken: Taken) -> pa.Table:
-    """Say which fills took an account past its limit on open symbols."""
-    breaches = taken.outcome.breaches
-    words = pc.binary_join_element_wise(
-        "a fill of ",
-        coded_texts(account.symbols, breaches["symbol"]),
-        " came after its place had been given away: more symbols are open than the limit",
-        "",
-    )
-    times = time_array(breaches["ts"])
-    return _alerts(account.name, "OPEN_LIMIT_BREACHED", words, times)
 
 
 def _unwanted(reports: ReportBatch) -> pa.Table:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from streaming.contracts import (
     ACCEPTED_TRADE_SIGNAL_HISTORY,
@@ -25,13 +26,13 @@ from streaming.rules.intake import NO_TIME
 from streaming.rules.state import pack, unpack
 from streaming.runtimes.live.clock import SourceClock
 from streaming.runtimes.live.engine import LiveEngine, Tick
-from streaming.store import View
+from streaming.store import StoreReader, View
 
 EVERY_MINUTES = 15
 """How much event time at most has to be worked through again."""
 
 _KIND, _VERSION = "live engine", 2
-_FACTS, _FILLS = "engine", "fills"
+_FACTS, _FILLS, _REPORTS = "engine", "fills", "reports"
 _ACCOUNT, _SYMBOL = "account:", "symbol:"
 
 
@@ -75,6 +76,9 @@ class Saver:
             self._fills_to = done
             data = np.frombuffer(engine.fills.to_bytes(), np.uint8)
             states[_FILLS] = pack(_KIND, _VERSION, {"fills": data}, next=next_fill)
+        if engine.reports.changed:
+            states[_REPORTS] = engine.reports.state.to_bytes()
+            engine.reports.changed = False
         states |= {_ACCOUNT + name: one for name, one in engine.book.to_bytes().items()}
         states[_FACTS] = self._facts(engine, clock, published)
         return states
@@ -104,6 +108,7 @@ class Saver:
             clock=clock.facts(),
             weights=engine.weights.facts(),
             published=published,
+            reported=engine.reports.state.watermark,
             symbols=engine.book.symbols,
             closes={name: list(one) for name, one in sorted(engine.closes.items())},
             late=self.late,
@@ -150,6 +155,7 @@ class Saver:
             missed = bars.get(name, no_bars())
             missed = missed.rows(int(np.searchsorted(missed.ts, saved, side="right")), len(missed))
             engine.series.warm_up(name, missed, engine.done_to)
+        engine.reports.restore(view.state(_REPORTS), facts["reported"], engine.fill_settings)
         self._restore_fills(engine, view, trading, now)
         return True
 
@@ -173,9 +179,12 @@ class Saver:
         arrays, facts = unpack(_KIND, _VERSION, data)
         engine.fills = EngineState.from_bytes(arrays["fills"].tobytes(), *engine.fill_settings)
         self._fills_to = engine.fills.watermark - 1
+        simulated = [account.name for account in engine.book.accounts]
         reports = view.rows(EXEC_REPORT_HISTORY, start=facts["next"])
+        # What brokers reported is in a state of its own, saved as it changes.
+        reports = reports.filter(pc.is_in(reports.column("accountId"), pa.array(simulated)))
         if reports.num_rows:
-            owners = [_owner(view, order) for order in reports.column("orderId").to_pylist()]
+            owners = [owner_of(view, order) for order in reports.column("orderId").to_pylist()]
             reports = reports.append_column("strategyId", pa.array(owners, pa.string()))
             batch = ReportBatch(reports.sort_by("ts"), "store")
             trading.step(engine.fills, batch, Orders(), now=now)
@@ -206,9 +215,9 @@ def last_closes(view: View) -> dict[str, tuple[int, int]]:
     return {name: (close, ts) for name, (close, ts) in facts["closes"].items()}
 
 
-def _owner(view: View, order: str) -> str | None:
+def owner_of(reader: View | StoreReader, order: str) -> str | None:
     """Give the strategy of an order; None where the store does not know it."""
-    rows = view.rows(ACCEPTED_TRADE_SIGNAL_HISTORY, equal={"orderId": order}, limit=1)
+    rows = reader.rows(ACCEPTED_TRADE_SIGNAL_HISTORY, equal={"orderId": order}, limit=1)
     found: list[str] = rows.column("strategyId").to_pylist()
     return found[0] if found else None
 
@@ -219,7 +228,8 @@ def _states(view: View, prefix: str) -> dict[str, bytes]:
 
 
 def _check_definition(mine: dict[str, Any], stored: dict[str, Any]) -> None:
-    for name, value in mine.items():
+    for name in sorted({*mine, *stored}):
+        value = mine.get(name)
         if stored.get(name) != value:
             raise StateError(
                 f"The store was written with {name} = {stored.get(name)}, and this engine has "

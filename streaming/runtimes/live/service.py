@@ -15,15 +15,18 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
+from streaming.brokers.broker import PAPER, Broker
 from streaming.contracts import (
     EXEC_REPORT_HISTORY,
     PRICE_1M_HISTORY,
     STRATEGY_WEIGHTS_LATEST,
     WATERMARK_HISTORY,
 )
+from streaming.errors import RunError
 from streaming.feeds.feed import Batch, Feed
 from streaming.jobs.price_rows import PriceRows, no_rows, rows_of_table
 from streaming.runtimes.live.clock import SourceClock
+from streaming.runtimes.live.desk import Desk
 from streaming.runtimes.live.engine import LiveEngine, LivePlan, Tick
 from streaming.runtimes.live.inputs import input_rows
 from streaming.runtimes.live.measuring import STATE, tally_bytes, tally_from, tally_of
@@ -56,6 +59,8 @@ class LiveService:
         Open, with its lease.
     plan
         What to run.
+    broker
+        Whose the account's orders are, where the plan names one; the caller closes it.
     warm_up
         Called with a fresh engine before its first bar: to take its series through bars from
         before the start.
@@ -72,6 +77,8 @@ class LiveService:
     ------
     StateError
         If the store was written by another plan.
+    RunError
+        If the broker is not the one that the plan names.
     """
 
     def __init__(
@@ -79,10 +86,13 @@ class LiveService:
         store: TableStore,
         plan: LivePlan,
         *,
+        broker: Broker | None = None,
         warm_up: Callable[[LiveEngine], None] = lambda engine: None,
         clock: Clock | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        if plan.broker != (PAPER if broker is None else broker.name):
+            raise RunError(f"live.broker = {plan.broker}: that broker was not given.")
         self.engine = LiveEngine(plan)
         self._store = store
         self._reader: StoreReader = store.reader()
@@ -106,6 +116,7 @@ class LiveService:
         self._keep()
         if not restored:
             warm_up(self.engine)
+        self._desk = None if broker is None else Desk(self.engine, broker, self._reader)
 
     def run(self, *feeds: Feed, until_end: bool = True) -> Iterator[Tick | None]:
         """Work through feeds from where the store has them; give each tick, committed.
@@ -216,10 +227,9 @@ class LiveService:
     def _look_at_the_clock(self, readings: Sequence[_Reading]) -> Tick | None:
         tick = Tick()
         self._advance_by_clock(tick, readings)
-        if not tick.inputs:
+        if not tick.inputs and self._desk is None:
             return None
-        self._decide(tick, {})
-        return tick
+        return tick if self._decide(tick, {}) else None
 
     def _advance_by_clock(self, tick: Tick, readings: Sequence[_Reading]) -> None:
         """Move the watermarks of sources that only the clock can move."""
@@ -230,15 +240,18 @@ class LiveService:
         for name, complete_to in moved.items():
             self.engine.complete(tick, name, complete_to)
 
-    def _decide(self, tick: Tick, positions: dict[str, str]) -> None:
-        """Decide what can be decided, by the weights published so far, and commit."""
+    def _decide(self, tick: Tick, positions: dict[str, str]) -> bool:
+        """Decide what can be decided, by the weights published so far, and commit it, if any."""
         read = self._next[STRATEGY_WEIGHTS_LATEST.name]
         changes = self._reader.changes(STRATEGY_WEIGHTS_LATEST, read, _PUBLISHED_ROWS).rows
         self.engine.publish(tick, changes)
         self.engine.advance(tick, self._clock.wall())
+        if not (positions or tick.inputs or tick.changes):
+            return False
         self._commit(tick, positions, self._number + 1, self._now)
         if changes.num_rows:
             self._keep()
+        return True
 
     def again(self, tick: Tick, number: int, now: int) -> None:
         """Decide and commit a tick whose input was recorded.
@@ -278,7 +291,7 @@ class LiveService:
         commit = Commit(
             changes=tick.changes,
             state=state | {STATE: tally_bytes(tally)},
-            positions=positions,
+            positions=positions | ({} if self._desk is None else self._desk.positions()),
             complete_to=tick.complete_to if tick.complete_to > 0 else None,
         )
         began = time.perf_counter()
@@ -286,6 +299,8 @@ class LiveService:
         tick.commit_seconds = time.perf_counter() - began
         self.tally = tally
         self._number = committed.number
+        if self._desk is not None:
+            self._desk.deliver()
 
     def _held(self, rows: PriceRows) -> PriceRows:
         """Look up bars that the store has."""
