@@ -75,7 +75,7 @@ class Broker(ABC):
 
     @abstractmethod
     def open_orders(self) -> Mapping[str, BrokerOrder]:
-        """Give the orders that may still fill, by orderId, with the quantity that is left."""
+        """Give the orders that may still fill, by orderId, with what is left as of its reports."""
 
     @abstractmethod
     def positions(self) -> Mapping[str, int]:

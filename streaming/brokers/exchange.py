@@ -127,10 +127,9 @@ class SimulatedExchange(Broker):
             return self._file.said(after, self._habits.delay_ms * 1000)
 
     def open_orders(self) -> dict[str, BrokerOrder]:
-        """Give the orders that may still fill."""
+        """Give the orders that may still fill, as of its last report."""
         with self._file.reading():
-            live = self._file.live()
-        return {one.order_id: BrokerOrder(*one[:2], one.quantity, one.ts) for one in live}
+            return self._file.open_orders()
 
     def positions(self) -> dict[str, int]:
         """Give what its told fills come to, by symbol, flat ones left out."""

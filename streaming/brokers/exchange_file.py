@@ -12,7 +12,7 @@ import apsw
 import numpy as np
 import pyarrow as pa
 
-from streaming.brokers.broker import Said
+from streaming.brokers.broker import BrokerOrder, Said
 from streaming.contracts import (
     EXEC_REPORT_HISTORY,
     ORDER_EVENT_HISTORY,
@@ -42,6 +42,7 @@ CREATE TABLE IF NOT EXISTS reports (
     event TEXT NOT NULL, fillId TEXT NOT NULL, again INTEGER NOT NULL, symbol TEXT NOT NULL,
     quantity INTEGER NOT NULL, price INTEGER NOT NULL, fees INTEGER NOT NULL, reason TEXT
 ) STRICT;
+CREATE INDEX IF NOT EXISTS of_order ON reports (orderId);
 CREATE INDEX IF NOT EXISTS untold ON reports (tellAt) WHERE told IS NULL;
 """
 
@@ -184,6 +185,21 @@ class ExchangeFile:
             clock - late if clock > late else None,
             str(rows[-1][-1] if rows else told),
         )
+
+    def open_orders(self) -> dict[str, BrokerOrder]:
+        """Give the orders that may still fill, with what is left, by what was said of them."""
+        rows = self._rows(
+            "SELECT orderId, symbol, ordered - (SELECT coalesce(sum(quantity), 0) FROM reports "
+            "WHERE orderId = o.orderId AND event = ? AND NOT again AND told IS NOT NULL), ts "
+            "FROM orders AS o WHERE (quantity != 0 OR orderId IN "
+            "(SELECT orderId FROM reports WHERE told IS NULL)) AND NOT EXISTS (SELECT 1 FROM "
+            "reports WHERE orderId = o.orderId AND told IS NOT NULL AND event NOT IN (?, ?)) "
+            "ORDER BY since, orderId",
+            FILL,
+            FILL,
+            "ACKED",
+        )
+        return {row[0]: BrokerOrder(*row) for row in rows if row[2] != 0}
 
     def positions(self) -> dict[str, int]:
         """Give what the fills that were said come to, by symbol, flat ones left out."""

@@ -41,7 +41,7 @@ def known_orders(account: BrokeredAccount, state: EngineState) -> dict[str, int]
         strict=True,
     )
     for order, quantity, ended in told:
-        if order in left:
+        if left.get(order):
             rest = 0 if ended else left[order] - quantity
             # More than was left is a fill too much, not an order the other way round.
             left[order] = rest if (rest > 0) == (left[order] > 0) else 0
