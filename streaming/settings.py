@@ -6,7 +6,7 @@ Names are the specification's (`tradepicker.maxOpenPositions`); attributes are s
 
 Beyond the names that the specification lays down there are: `account.capital`, `limits.*`,
 `costs.*`, `instruments.file`, `backtest.finalUnrealized`, `metrics.*`, `data.folder`,
-`history.start`, `live.*`, `feeds.*`, `scoring.*`, `weights.*`.
+`history.start`, `live.*`, `feeds.*`, `exchange.*`, `scoring.*`, `weights.*`.
 """
 
 import os
@@ -23,6 +23,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from streaming.settings_values import (
     AccountName,
     BasisPoints,
+    Chance,
     Count,
     Flag,
     Number,
@@ -227,11 +228,29 @@ class Feeds(_Section):
     socket: SocketOfFeeds = SocketOfFeeds()
 
 
+class Exchange(_Section):
+    """`exchange.*`: how the simulated exchange behaves; costs are those of `costs.*`."""
+
+    seed: Count = Field(default=0, ge=0, description="of all that it leaves to chance")
+    reject: Chance = Field(default=Decimal(0), description="chance that an order is rejected")
+    expire: Chance = Field(default=Decimal(0), description="chance that a bar ends an order")
+    wait: Chance = Field(default=Decimal(0), description="chance that a bar passes an order by")
+    part: Chance = Field(default=Decimal(0), description="chance that a bar fills only a part")
+    twice: Chance = Field(default=Decimal(0), description="chance that a fill is told twice")
+    delay_ms: Count = Field(
+        default=0, ge=0, description="event time that a report takes at most, each its own, ms"
+    )
+
+
 class Live(_Section):
     """`live.*`: what the live engine runs, on which feed, over which store."""
 
     account: AccountName = Field(
         default="live", description="accountId that trades; paper:<account> is its shadow"
+    )
+    broker: Literal["paper", "exchange"] = Field(
+        default="paper",
+        description="who fills the orders: paper at the next bar, exchange as exchange.* has it",
     )
     strategies: str = Field(default="all", description="ids with commas between them, or all")
     feed: Literal["replay", "inbox", "socket"] = Field(
@@ -334,6 +353,7 @@ class Settings(BaseSettings):
     history: History = History()
     live: Live = Live()
     feeds: Feeds = Feeds()
+    exchange: Exchange = Exchange()
     scoring: Scoring = Scoring()
     weights: Weighting = Weighting()
 

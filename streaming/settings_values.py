@@ -73,6 +73,7 @@ Flag = Annotated[bool, BeforeValidator(_flag)]
 Number = Annotated[Decimal, BeforeValidator(_number), Field(lt=10**10, decimal_places=8)]
 # A rate times 1e8 is a whole number: the rules reckon with nothing finer.
 BasisPoints = Annotated[Decimal, BeforeValidator(_number), Field(lt=10**4, decimal_places=4)]
+Chance = Annotated[Decimal, BeforeValidator(_number), Field(ge=0, le=1)]
 Zone = Annotated[str, AfterValidator(_zone)]
 SecondsRange = Annotated[str, AfterValidator(_seconds)]
 Speed = Annotated[str, BeforeValidator(_speed)]

@@ -15,8 +15,9 @@ from streaming.feeds.replay import LakeReplay
 from streaming.rules.units import SCALE
 from streaming.runtimes.backtest.definition import account_rules
 from streaming.runtimes.live.engine import LivePlan
+from streaming.runtimes.live.running import run_live
 from streaming.runtimes.live.service import LiveService
-from streaming.settings import Settings
+from streaming.settings import Settings, load_settings
 from streaming.store import TableStore
 
 from .test_engine import in_order
@@ -284,3 +285,19 @@ def test_a_store_begun_with_one_broker_does_not_go_on_with_another(tmp_path, lak
         run(tmp_path, lake, strategies, TAME, broker="paper")
     with pytest.raises(RunError, match=r"live\.broker = other"):
         run(tmp_path, lake, strategies, TAME, broker="other")
+
+
+def test_the_settings_name_the_broker_and_its_habits(tmp_path, lake):
+    settings = load_settings(
+        environ={
+            "TRADING__LIVE__BROKER": "exchange",
+            "TRADING__LIVE__STRATEGIES": "bollinger_reversion",
+            "TRADING__EXCHANGE__REJECT": "1",
+        }
+    )
+    (tmp_path / "lake").symlink_to(lake.root)
+    run_live(settings, tmp_path, until_end=True, holder="test")
+    events = dump(tmp_path / "store" / "live.db")["order_event_history"]
+    ours = events.filter(pc.equal(events.column("accountId"), "live"))["event"].to_pylist()
+    assert {"SENT", "REJECTED"} == set(ours)
+    assert (tmp_path / "store" / "live-exchange.db").exists()

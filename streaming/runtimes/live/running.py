@@ -17,6 +17,7 @@ from streaming.jobs.strategies import select
 from streaming.lake import Lake
 from streaming.rules.bars import DAY_US
 from streaming.runtimes.backtest.slices import day_end
+from streaming.runtimes.live.brokers import open_broker
 from streaming.runtimes.live.engine import LiveEngine, LivePlan, Tick
 from streaming.runtimes.live.measuring import scraped
 from streaming.runtimes.live.service import LiveService
@@ -134,6 +135,7 @@ def live_run(settings: Settings, folder: Path, *, until_end: bool = True) -> Liv
         tuple(select(live.strategies)),
         load_instruments(settings.instruments.file),
         live.account,
+        live.broker,
     )
     # A bar that closes at midnight belongs to the day that ends.
     start = None if live.start is None else day_end(live.start) - DAY_US
@@ -188,7 +190,8 @@ def drive(
         store.reader() as reader,
         scraped(run.plan, reader) as show,
     ):
-        service = LiveService(store, run.plan, warm_up=run.warm_up)
+        broker = open_broker(run.plan, run.store)
+        service = LiveService(store, run.plan, broker=broker, warm_up=run.warm_up)
         try:
             done = service.engine.done_to
             report.complete_to = done if done > 0 else None
@@ -204,6 +207,8 @@ def drive(
                     break
         finally:
             service.close()
+            if broker is not None:
+                broker.close()
     return report
 
 

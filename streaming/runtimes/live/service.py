@@ -150,6 +150,10 @@ class LiveService:
                     gave = True
                     yield tick
             if until_end and not any(one.batches for one in readings):
+                # What went out with the last commit may have been answered.
+                last = Tick()
+                if self._desk is not None and self._decide(last, {}):
+                    yield last
                 return
             if not gave:
                 tick = self._look_at_the_clock(readings)
