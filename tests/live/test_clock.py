@@ -110,6 +110,20 @@ def test_what_is_behind_is_complete_to_its_newest_bar_and_no_further():
     assert market.complete["a"] == minute(-600)
 
 
+def test_what_is_behind_and_still_comes_is_waited_for():
+    """Its minutes may be cut anywhere, and the work on each part take long."""
+    market = Market()
+    for _ in range(9):
+        market.bar("a", minute(-600))
+        market.passes(3)
+        assert market.complete["a"] < minute(-600)
+        market.time += 10 * SECOND
+        market.clock.looked_at("a", market.uptime)
+        assert not market.look()
+    market.passes(4)
+    assert market.complete["a"] == minute(-600)
+
+
 def test_idle_ended_and_silent_sources_hold_nobody_up():
     market = Market("abc")
     market.bar("b", minute(-600))

@@ -205,8 +205,9 @@ def test_an_engine_goes_on_over_a_store_that_is_moved_meanwhile(
         move_history(path, lake, 1)
     wanted = rows_of(played)
     for name, rows in joined(path, lake).items():
-        clocks = ("calcTs", "ts") if name == "watermark_history" else ("calcTs",)
-        clock = [one for one in clocks if one in rows.column_names]
+        if name == "watermark_history":
+            continue  # it tells how the input was cut
+        clock = [one for one in ("calcTs",) if one in rows.column_names]
         assert rows.drop(clock).to_pylist() == wanted[name].drop(clock).to_pylist(), name
     with StoreReader(path) as reader, StoreReader(played) as whole:
         for table in TABLES.values():

@@ -12,7 +12,8 @@ no jump of the clock makes a minute complete that has not gone by. The rules:
 - Minutes after the newest bar are complete by the same time if nothing has come for four fifths
   of the lateness, and the newest bar was not more than a minute behind: of a source that is
   further behind (files, a replay, a clock that was set wrong) the time cannot be known.
-- Such a source, one that never gave a bar, one that has ended and one that is cut off hold nobody
+- Of such a source even the newest minute is complete only when nothing has come for as long.
+- It, a source that never gave a bar, one that has ended and one that is cut off hold nobody
   up: they are complete as far as the others. A source that is cut off and stands alone is not
   moved: what it missed still comes.
 """
@@ -84,6 +85,10 @@ class SourceClock:
         if newest is not None and (one.newest is None or newest > one.newest):
             one.newest, one.newest_at, one.delay = newest, uptime, wall - newest
 
+    def looked_at(self, source: str, uptime: int) -> None:
+        """Note that what a source gave has been worked on: it could give nothing meanwhile."""
+        self._sources[source].last_at = uptime
+
     def advances(
         self, complete: Mapping[str, int], uptime: int, ended: Collection[str], cut: Collection[str]
     ) -> dict[str, int]:
@@ -115,9 +120,11 @@ class SourceClock:
         """Give how far a source is complete by the time that has gone by."""
         if one.newest is None:
             return None
+        if one.delay > _LIVE_US:
+            return one.newest if idle else None
         gone = uptime - one.newest_at
         settled = one.newest + min(one.delay, self._lateness) + gone - self._hold
-        if idle and one.delay <= _LIVE_US and settled >= one.newest:
+        if idle and settled >= one.newest:
             return max(settled // MINUTE_US * MINUTE_US, one.newest)
         quiet = settled >= one.newest and uptime - one.last_at >= self._quiet
         # A bar from the future has to wait for its time.

@@ -226,6 +226,7 @@ class LiveService:
             )
         self._advance_by_clock(tick, readings)
         self._decide(tick, {feed.name: batch.position})
+        self._sources.looked_at(feed.name, self._clock.uptime())
         return tick
 
     def _look_at_the_clock(self, readings: Sequence[_Reading]) -> Tick | None:
