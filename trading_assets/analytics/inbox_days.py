@@ -63,6 +63,18 @@ def note_days(
                 partial.write_text(json.dumps(noted), encoding="utf-8")
 
 
+def noted_days(folder: Path) -> set[dt.date]:
+    """Give the days of which something was written down.
+
+    Raises
+    ------
+    LakeError
+        If it is damaged.
+    """
+    files = folder.glob("[0-9]*.json")
+    return {dt.date.fromisoformat(key) for path in files for key in _read(path)}
+
+
 def lost_bars(folder: Path, lake: Lake) -> Lost:
     """Give by day and symbol how many bars there are and were, where they are fewer.
 

@@ -7,6 +7,7 @@ import dagster as dg
 from streaming.contracts import PRICE_1M_HISTORY
 from streaming.errors import TradingError
 from trading_assets.analytics.checks.rows import Keys
+from trading_assets.analytics.inbox_days import noted_days
 from trading_assets.analytics.prices import open_inbox
 from trading_assets.platform import PlatformResource
 
@@ -30,15 +31,24 @@ def lost_bars_check() -> dg.AssetChecksDefinition:
             inbox = open_inbox(platform)
             lost = {day: one for day, one in inbox.lost().items() if day.isoformat() in keys}
             files = inbox.restoring(lost)
+            noted = noted_days(platform.folders.imported_days)
         except TradingError as error:
             return dg.AssetCheckResult(passed=False, description=str(error))
+        compared = sum(day.isoformat() in keys for day in noted)
         lines = [_line(day, symbols) for day, symbols in lost.items()]
         said = f"{len(lost)} days have lost bars. Materialise them again: that imports "
         said += f"{', '.join(files[:_SHOWN]) or 'their files (put them into the inbox)'} once more."
         return dg.AssetCheckResult(
             passed=not lost,
-            description=said if lost else "Every day has the bars that were imported.",
-            metadata={"days": lines[:_SHOWN], "files": files[:_SHOWN], "lost days": len(lost)},
+            description=said
+            if lost
+            else f"{compared} days that the inbox brought: each has its bars.",
+            metadata={
+                "compared": compared,
+                "lost days": len(lost),
+                "days": lines[:_SHOWN],
+                "files": files[:_SHOWN],
+            },
         )
 
     return check
