@@ -27,6 +27,8 @@ TARGETS = (
     "orders",
     "simulation",
     "account",
+    "account_state",
+    "executions",
     "ranking",
 )
 """Modules of `streaming.rules`: FIFO, gate, sizing, fills and money, and what they rest on."""
