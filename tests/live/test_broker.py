@@ -112,6 +112,7 @@ def wild(tmp_path_factory, lake, strategies):
     return dump(folder / "live.db")
 
 
+@pytest.mark.slow
 def test_minute_by_minute_a_tame_exchange_gives_the_matches_of_the_paper_broker(
     tmp_path, lake, strategies
 ):

@@ -218,7 +218,13 @@ def test_slices_change_nothing(lake, whole, monkeypatch, tmp_path, market, rows)
     found = run(other, STRATEGIES, layout="shared", settings=SHORTS)
     one = whole("shared")
     assert found.id == one.id
-    assert found.facts == one.facts
+
+    # A traced table has a row group for each slice: the rows are the same, the bytes are not.
+    def said(of):
+        return {name: value for name, value in of.facts.items() if name != "files"}
+
+    assert said(found) == said(one)
+    assert set(found.facts["files"]) == set(one.facts["files"])
     assert_continuous([found], one)
 
 
