@@ -34,7 +34,7 @@ TARGETS = (
 """Modules of `streaming.rules`: FIFO, gate, sizing, fills and money, and what they rest on."""
 
 # Tests that say nothing of the targets, or take minutes.
-LEFT_OUT = ("*soak*", "test_ids.py", "test_intake*.py", "test_weights.py")
+LEFT_OUT = ("test_*soak*", "test_ids.py", "test_intake*.py", "test_weights.py")
 
 _DECORATOR = re.compile(r"^@(inlined|steady|kernel)$", re.MULTILINE)
 
@@ -55,7 +55,15 @@ def build(folder: Path, targets: tuple[str, ...], deselected: list[str]) -> None
         "source_paths": ["streaming"],
         "only_mutate": [str(RULES / f"{target}.py") for target in targets],
         "pytest_add_cli_args_test_selection": ["tests/rules"],
-        "pytest_add_cli_args": ["-p", "tests.mutation.profile", "-p", "no:cacheprovider", *without],
+        "pytest_add_cli_args": [
+            "-p",
+            "tests.mutation.profile",
+            "-p",
+            "no:cacheprovider",
+            "-m",
+            "not slow",
+            *without,
+        ],
         # `profile` tells hung tests by their processor time; this is for what it cannot see.
         "timeout_multiplier": 30.0,
         "track_dependencies": False,

@@ -12,6 +12,7 @@ from oracle import samples
 from oracle.brokered import END, FILL, UNATTRIBUTED, Brokered, Report
 from oracle.gate import Order, Signal
 from oracle.ids import BUY
+from oracle.money import DoesNotFitError
 from oracle.samples import MINUTE, START, TradingCase
 
 
@@ -56,6 +57,17 @@ def broker_case(rng: Random, *, timely: bool = False) -> BrokerCase:
         steps.append(step)
         begin = end
     return BrokerCase(case, steps, account)
+
+
+def fitting_case(rng: Random, *, timely: bool = False) -> BrokerCase:
+    """Give a case with signals whose amounts all fit DECIMAL(18,8)."""
+    while True:
+        try:
+            made = broker_case(rng, timely=timely)
+        except DoesNotFitError:
+            continue
+        if made.case.signals:
+            return made
 
 
 class _Broker:

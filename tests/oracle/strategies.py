@@ -31,4 +31,4 @@ def cuts(length):
 
 
 def broker_cases(**arguments):
-    return _drawn(broker_samples.broker_case, **arguments)
+    return _drawn(broker_samples.fitting_case, **arguments)

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import strategies
-from oracle.broker_samples import Step, broker_case, ref_price
+from oracle.broker_samples import Step, fitting_case, ref_price
 from oracle.brokered import END, FILL, Brokered, Report
-from oracle.money import DoesNotFitError, units
+from oracle.money import units
 from oracle.samples import MINUTE, START, trading_case
 from oracle.small_markets import FREE
 
@@ -21,17 +21,6 @@ from rules.minutes import small
 from streaming.errors import MoneyError, StateError
 
 FIELDS = ("code", "quantity", "fills", "matches", "opened_by", "closed_by", "breaches")
-
-
-def checked(rng, **arguments):
-    """A case whose amounts fit; what does not is refused, see below."""
-    while True:
-        try:
-            made = broker_case(rng, **arguments)
-        except DoesNotFitError:
-            continue
-        if made.case.signals:
-            return made
 
 
 def followed(made, steps=None):
@@ -45,7 +34,7 @@ def test_random_brokers_give_the_oracles_rows():
     rng = Random(5)
     seen = dict.fromkeys(("asked", "ended", "strays", "excess", "breaches", "matches"), 0)
     for number in range(600):
-        made = checked(rng)
+        made = fitting_case(rng)
         rows = followed(made).rows
         assert rows == expected(made.account), f"case {number}"
         for name in seen:
@@ -63,7 +52,7 @@ def test_what_hypothesis_makes_of_brokers_gives_the_oracles_rows(made):
 def test_the_brokered_account_equals_the_oracle(shard):
     for seed, size, rng in soak.batches(shard):
         for number in range(size):
-            made = checked(rng)
+            made = fitting_case(rng)
             assert followed(made).rows == expected(made.account), f"case {number} of seed {seed}"
 
 
@@ -85,7 +74,7 @@ def in_time(steps):
 def test_any_cut_and_a_restart_change_nothing():
     rng = Random(6)
     for number in range(250):
-        made = checked(rng, timely=True)
+        made = fitting_case(rng, timely=True)
         whole = followed(made, in_time(made.steps))
         cut = FastBrokered(made.case)
         left = made.steps
@@ -102,7 +91,7 @@ def test_any_cut_and_a_restart_change_nothing():
 def test_reports_told_before_their_time_wait_for_it_over_a_restart():
     rng = Random(7)
     for number in range(150):
-        made = checked(rng, timely=True)
+        made = fitting_case(rng, timely=True)
         steps = in_time(made.steps)
         early = FastBrokered(made.case)
         told = sorted((one for step in steps for one in step.reports), key=lambda one: one.ts)
@@ -115,7 +104,7 @@ def test_reports_told_before_their_time_wait_for_it_over_a_restart():
 def test_symbols_that_come_later_move_nothing():
     rng = Random(8)
     for number in range(100):
-        made = checked(rng)
+        made = fitting_case(rng)
         at = rng.randint(0, len(made.steps))
         steps = made.steps[:at]
         known = {signal.symbol for step in steps for signal, _ in step.signals}
@@ -132,7 +121,7 @@ def test_symbols_that_come_later_move_nothing():
 def test_what_must_hold_whatever_a_broker_does():
     rng = Random(9)
     for number in range(300):
-        made = checked(rng)
+        made = fitting_case(rng)
         fast = FastBrokered(made.case)
         rules = made.case.settings
         for step in made.steps:
@@ -322,7 +311,7 @@ def test_the_state_of_another_kind_of_account_is_refused():
 @settings(max_examples=30)
 @given(st.integers(0, 10**6))
 def test_equal_state_gives_equal_bytes(seed):
-    made = checked(Random(seed))
+    made = fitting_case(Random(seed))
     one, other = followed(made), followed(made)
     assert one.account.to_bytes() == other.account.to_bytes()
     assert np.all(one.account.waiting["quantity"] != 0)
