@@ -16,31 +16,22 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
-from pydantic.alias_generators import to_camel
+from pydantic import Field, PrivateAttr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from streaming.settings_live import Exchange, Feeds, Live
 from streaming.settings_values import (
-    AccountName,
     BasisPoints,
-    Chance,
     Count,
     Flag,
     Number,
     SecondsRange,
-    SocketUrl,
-    Speed,
+    Section,
     Zone,
 )
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True
-    )
-
-
-class Engine(_Section):
+class Engine(Section):
     """`engine.*`."""
 
     outputs: Literal["full", "matches-only"] = Field(
@@ -48,7 +39,7 @@ class Engine(_Section):
     )
 
 
-class Monitoring(_Section):
+class Monitoring(Section):
     """`monitoring.*`."""
 
     export: Literal["metrics", "fluss", "both"] = Field(
@@ -57,7 +48,7 @@ class Monitoring(_Section):
     )
 
 
-class TradePicker(_Section):
+class TradePicker(Section):
     """`tradepicker.*`: the gate."""
 
     max_open_positions: Count = Field(
@@ -75,19 +66,19 @@ class TradePicker(_Section):
     )
 
 
-class Dedupe(_Section):
+class Dedupe(Section):
     """`dedupe.*`."""
 
     ttl_days: Count = Field(default=7, ge=1, description="days for which a fill's id is remembered")
 
 
-class EngineLateness(_Section):
+class EngineLateness(Section):
     """`wm.engine.*`."""
 
     lateness_sec: Count = Field(default=5, ge=0, description="how far fills may be out of order, s")
 
 
-class MonitorLateness(_Section):
+class MonitorLateness(Section):
     """`wm.monitor.*`."""
 
     lateness_sec: Count = Field(
@@ -95,13 +86,13 @@ class MonitorLateness(_Section):
     )
 
 
-class PriceLateness(_Section):
+class PriceLateness(Section):
     """`wm.prices.*`."""
 
     lateness_sec: Count = Field(default=5, ge=0, description="how far bars may be out of order, s")
 
 
-class Watermarks(_Section):
+class Watermarks(Section):
     """`wm.*`: watermark = largest event time seen - lateness."""
 
     engine: EngineLateness = EngineLateness()
@@ -109,31 +100,31 @@ class Watermarks(_Section):
     prices: PriceLateness = PriceLateness()
 
 
-class Prices(_Section):
+class Prices(Section):
     """`prices.*`."""
 
     timeframe: Literal["1m"] = Field(default="1m", description="length of the bars that come in")
 
 
-class Freshness(_Section):
+class Freshness(Section):
     """`fluss.freshness.*`."""
 
     price: SecondsRange = Field(default="5-15s", description="commit cadence of prices to Fluss")
 
 
-class Fluss(_Section):
+class Fluss(Section):
     """`fluss.*`."""
 
     freshness: Freshness = Freshness()
 
 
-class Indicators(_Section):
+class Indicators(Section):
     """`indicators.*`."""
 
     intrabar: Flag = Field(default=False, description="also rows of bars that are not complete")
 
 
-class Account(_Section):
+class Account(Section):
     """`account.*`."""
 
     capital: Number = Field(
@@ -141,7 +132,7 @@ class Account(_Section):
     )
 
 
-class Limits(_Section):
+class Limits(Section):
     """`limits.*`: what an account may hold, as multiples of its capital."""
 
     per_order: Number = Field(default=Decimal(1), gt=0, description="one order, x capital")
@@ -149,7 +140,7 @@ class Limits(_Section):
     gross: Number = Field(default=Decimal(1), gt=0, description="all symbols together, x capital")
 
 
-class Costs(_Section):
+class Costs(Section):
     """`costs.*`: what simulated fills cost."""
 
     slippage_bps: BasisPoints = Field(
@@ -158,7 +149,7 @@ class Costs(_Section):
     fee_bps: BasisPoints = Field(default=Decimal(1), ge=0, description="of the notional, bps")
 
 
-class Instruments(_Section):
+class Instruments(Section):
     """`instruments.*`."""
 
     file: Path | None = Field(
@@ -166,7 +157,7 @@ class Instruments(_Section):
     )
 
 
-class Backtest(_Section):
+class Backtest(Section):
     """`backtest.*`."""
 
     final_unrealized: Flag = Field(
@@ -174,14 +165,14 @@ class Backtest(_Section):
     )
 
 
-class Metrics(_Section):
+class Metrics(Section):
     """`metrics.*`: how figures are bucketed and annualised."""
 
     timezone: Zone = Field(default="Europe/Oslo", description="whose days the daily figures count")
     days_per_year: Count = Field(default=365, ge=1, description="annualises daily figures")
 
 
-class Data(_Section):
+class Data(Section):
     """`data.*`."""
 
     folder: Path = Field(
@@ -190,7 +181,7 @@ class Data(_Section):
     )
 
 
-class History(_Section):
+class History(Section):
     """`history.*`."""
 
     start: date = Field(
@@ -198,112 +189,13 @@ class History(_Section):
     )
 
 
-class InboxOfFeeds(_Section):
-    """`feeds.inbox.*`: files for the live engine."""
-
-    folder: Path | None = Field(
-        default=None, description="where they are put; none: live-inbox in data.folder"
-    )
-    settle_seconds: Count = Field(
-        default=1, ge=0, description="how long a file must be unchanged before it is taken, s"
-    )
-
-    def folder_in(self, data: Path) -> Path:
-        """Give the inbox of a data folder."""
-        return self.folder or data / "live-inbox"
-
-
-class SocketOfFeeds(_Section):
-    """`feeds.socket.*`: a server for the live engine."""
-
-    url: SocketUrl | None = Field(
-        default=None, description="ws:// or wss://, of a WebSocket server"
-    )
-
-
-class Feeds(_Section):
-    """`feeds.*`: where the live engine's bars and exec reports come from."""
-
-    inbox: InboxOfFeeds = InboxOfFeeds()
-    socket: SocketOfFeeds = SocketOfFeeds()
-
-
-class Exchange(_Section):
-    """`exchange.*`: how the simulated exchange behaves; costs are those of `costs.*`."""
-
-    seed: Count = Field(default=0, ge=0, description="of all that it leaves to chance")
-    reject: Chance = Field(default=Decimal(0), description="chance that an order is rejected")
-    expire: Chance = Field(default=Decimal(0), description="chance that a bar ends an order")
-    wait: Chance = Field(default=Decimal(0), description="chance that a bar passes an order by")
-    part: Chance = Field(default=Decimal(0), description="chance that a bar fills only a part")
-    twice: Chance = Field(default=Decimal(0), description="chance that a fill is told twice")
-    delay_ms: Count = Field(
-        default=0, ge=0, description="event time that a report takes at most, each its own, ms"
-    )
-
-
-class Live(_Section):
-    """`live.*`: what the live engine runs, on which feed, over which store."""
-
-    account: AccountName = Field(
-        default="live", description="accountId that trades; paper:<account> is its shadow"
-    )
-    broker: Literal["paper", "exchange"] = Field(
-        default="paper",
-        description="who fills the orders: paper at the next bar, exchange as exchange.* has it",
-    )
-    strategies: str = Field(default="all", description="ids with commas between them, or all")
-    feed: Literal["replay", "inbox", "socket"] = Field(
-        default="replay",
-        description="where bars come from: the lake, played again; files of an inbox; a server",
-    )
-    speed: Speed = Field(
-        default="max", description="of a replay: seconds of the market in one, or max"
-    )
-    start: date | None = Field(
-        default=None, description="first UTC day that is traded; features see the lake before it"
-    )
-    store: Path | None = Field(
-        default=None, description="the table store; none: store/live.db in data.folder"
-    )
-    lease_seconds: Count = Field(
-        default=15, ge=1, description="how long the lease outlives its last heartbeat, s"
-    )
-    run_hours: Count = Field(
-        default=6, ge=1, description="after which Dagster's run ends at a commit, and is renewed"
-    )
-    report_seconds: Count = Field(
-        default=300,
-        ge=60,
-        description="between two events of a table in Dagster's pages, at least, s",
-    )
-    keep_days: Count = Field(
-        default=1, ge=1, description="ended UTC days of history that stay in the store"
-    )
-    metrics_port: Count = Field(
-        default=9464, ge=0, le=65_535, description="Prometheus on 127.0.0.1; 0: none"
-    )
-    top_symbols: Count = Field(
-        default=20, ge=0, description="symbols with a series of their own, the largest first"
-    )
-
-    def store_in(self, folder: Path) -> Path:
-        """Give the table store of a data folder."""
-        return self.store or folder / "store" / "live.db"
-
-    @property
-    def market_seconds(self) -> float | None:
-        """Seconds of the market in one; None: as fast as can be."""
-        return None if self.speed == "max" else float(self.speed)
-
-
-class Scoring(_Section):
+class Scoring(Section):
     """`scoring.*`: how strategies are scored."""
 
     window_days: Count = Field(default=365, ge=20, description="days that a score looks back on")
 
 
-class Weighting(_Section):
+class Weighting(Section):
     """`weights.*`: how scores become weights."""
 
     score_share: Number = Field(

@@ -7,7 +7,8 @@ from difflib import get_close_matches
 from typing import Annotated
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel
 
 # pydantic takes true for 1, and 1 for true; a settings file means what it says.
 
@@ -79,3 +80,11 @@ SecondsRange = Annotated[str, AfterValidator(_seconds)]
 Speed = Annotated[str, BeforeValidator(_speed)]
 AccountName = Annotated[str, AfterValidator(_account)]
 SocketUrl = Annotated[str, AfterValidator(_socket)]
+
+
+class Section(BaseModel):
+    """Settings under one name: camelCase outside, unknown names refused."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True
+    )

@@ -27,11 +27,9 @@ from streaming.contracts import (
     STRATEGY_SIGNAL_HISTORY,
     STRATEGY_SIGNAL_LATEST,
     STRATEGY_WEIGHTS_LATEST,
-    Table,
     arrow_schema,
-    quarantine_rows,
 )
-from streaming.contracts.arrow import coded_texts, time_values
+from streaming.contracts.arrow import coded_texts
 from streaming.feeds.feed import Arrival, Batch
 from streaming.instruments import Instruments
 from streaming.jobs.allocator import Taken, TakenByBroker, last_closes, market_of
@@ -49,6 +47,7 @@ from streaming.rules.brokered_account import BrokeredAccount, BrokeredOutcome
 from streaming.rules.intake import NO_TIME
 from streaming.runtimes.backtest.definition import account_rules
 from streaming.runtimes.live.book import AccountBook
+from streaming.runtimes.live.engine_rows import by_time, late_alerts, latest_rows, unwanted
 from streaming.runtimes.live.outputs import write_outcome, write_positions
 from streaming.runtimes.live.reports import Meet, Reports
 from streaming.runtimes.live.series import Series
@@ -200,7 +199,7 @@ class LiveEngine:
     ) -> Received:
         received = self.prices.receive(source, rows, place, held)
         tick.append(PRICE_1M_HISTORY, table_of_rows(received.rows).cast(_PRICES))
-        tick.append(RISK_ALERTS_HISTORY, self._late_alerts(table_of_rows(received.late)))
+        tick.append(RISK_ALERTS_HISTORY, late_alerts(self.account, table_of_rows(received.late)))
         tick.duplicates += received.duplicates
         late = received.late
         names = (late.symbols[code] for code in late.symbol.tolist())
@@ -242,7 +241,7 @@ class LiveEngine:
         Exec reports are refused: every account's fills are the simulated broker's.
         """
         known = self.prices.join(source)
-        for refused in (*batch.quarantine, *map(_unwanted, batch.reports)):
+        for refused in (*batch.quarantine, *map(unwanted, batch.reports)):
             tick.inputs.append(Input(source, QUARANTINE_HISTORY, refused.num_rows, known))
             tick.append(QUARANTINE_HISTORY, refused)
             tick.quarantined += refused.num_rows
@@ -300,7 +299,7 @@ class LiveEngine:
         symbols = self.book.symbols
         worked = self.series.work(symbols, bars, complete_to, now)
         tick.append(INDICATOR_HISTORY, worked.indicators)
-        tick.replace(INDICATOR_LATEST, _newest(INDICATOR_LATEST, worked.indicators))
+        tick.replace(INDICATOR_LATEST, latest_rows(INDICATOR_LATEST, worked.indicators))
         known = np.array([self.closes.get(name, (0, 0))[0] for name in symbols], np.int64)
         every = {name: bars.get(name, no_bars()) for name in symbols}
         market = market_of(symbols, every, known, complete_to)
@@ -351,7 +350,7 @@ class LiveEngine:
         newest = signals.rename_columns(
             ["lastUpdated" if name == "signalTs" else name for name in signals.column_names]
         )
-        tick.replace(STRATEGY_SIGNAL_LATEST, _newest(STRATEGY_SIGNAL_LATEST, newest))
+        tick.replace(STRATEGY_SIGNAL_LATEST, latest_rows(STRATEGY_SIGNAL_LATEST, newest))
         for table in (
             ACCEPTED_TRADE_SIGNAL_HISTORY,
             REJECTED_TRADE_SIGNAL_HISTORY,
@@ -390,48 +389,5 @@ class LiveEngine:
     def _write_positions(self, tick: Tick, state: EngineState) -> None:
         write_positions(tick, self.trading, state, self._settings, self.closes)
 
-    def _late_alerts(self, late: pa.Table) -> pa.Table:
-        """Say of each late bar that nothing is computed again."""
-        times = late.column("ts")
-        words = pc.binary_join_element_wise(
-            "bar of ",
-            late.column("symbol").cast(pa.string()),
-            " at ",
-            pc.strftime(times, "%Y-%m-%dT%H:%MZ"),
-            " came after the watermark; it is stored, and nothing is computed again",
-            "",
-        )
-        return alert_rows(self.account, "LATE_BAR", words, time_values(times))
-
 
 _PRICES = arrow_schema(PRICE_1M_HISTORY)
-
-
-def _unwanted(reports: ReportBatch) -> pa.Table:
-    """Give the quarantine rows of exec reports that no account takes."""
-    rows = reports.rows if reports.originals is None else reports.originals
-    numbers = np.arange(1, rows.num_rows + 1) if reports.number is None else reports.number
-    reason = "no account takes exec reports: fills are the simulated broker's"
-    why = [reason] * rows.num_rows
-    return quarantine_rows(EXEC_REPORT_HISTORY, reports.source, rows, numbers, why)
-
-
-def by_time(rows: pa.Table, column: str = "ts") -> pa.Table:
-    """Put rows in order of time; those of one time stay in the order in which they are."""
-    times = time_values(rows.column(column))
-    if bool((np.diff(times) >= 0).all()):
-        return rows
-    return rows.take(pa.array(np.argsort(times, kind="stable")))
-
-
-def _newest(table: Table, rows: pa.Table) -> pa.Table:
-    """Give the last row of each key, in the table's schema."""
-    schema = arrow_schema(table)
-    keys = [rows.column(name).combine_chunks() for name in table.primary_key]
-    number = np.zeros(rows.num_rows, np.int64)
-    for column in keys:
-        codes = column.dictionary_encode().indices.to_numpy()
-        number = number * (int(codes.max(initial=0)) + 1) + codes
-    _, last = np.unique(number[::-1], return_index=True)
-    places = np.sort(rows.num_rows - 1 - last)
-    return rows.select(schema.names).take(pa.array(places)).cast(schema)
