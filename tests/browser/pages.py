@@ -50,14 +50,19 @@ class Pages:
     def lineage(self):
         """Click on Lineage and unfold every group; give the names on the assets' boxes.
 
-        Long names are cut in their middle, where the boxes are small.
+        Long names are cut in their middle, where the boxes are small. Dagster draws no box
+        that is out of sight (and only the groups from far away), so the window is made large
+        enough for the whole graph, and the view moves two steps back.
         """
+        self.page.set_viewport_size({"width": 2200, "height": 1600})
         self.page.get_by_role("link", name=re.compile("Lineage$")).click()
         # The groups are drawn, folded.
         self.page.locator("[class*=GroupNode]").first.wait_for()
         self.page.keyboard.press("Alt+e")
         boxes = self.page.locator("[class*=AssetNode_assetName], [class*=AssetNode_nameText]")
         boxes.first.wait_for()
+        for _ in range(2):
+            self.page.locator("button:has([aria-label=zoom_out])").click()
         return boxes
 
     def materialise(self, asset, months, strategies):
