@@ -11,6 +11,7 @@ A connection belongs to the process that opened it: it must not be used after a 
 
 import errno
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -43,7 +44,7 @@ def connect_writer(path: Path) -> apsw.Connection:
     # Pages of rows that were pruned are used again; what a flood of rows leaves over can be
     # given back piece by piece. Can be chosen only before the first table is made.
     db.pragma("auto_vacuum", "incremental")
-    db.pragma("journal_mode", "wal")
+    _write_ahead(db)
     db.pragma("synchronous", "full")
     db.pragma("cache_size", -_CACHE_KB)
     # Checkpoints are taken between commits, when the store says so.
@@ -64,6 +65,22 @@ def connect_reader(path: Path, *, checks: bool = False) -> apsw.Connection:
     db.pragma("query_only", True)
     _settle(db)
     return db
+
+
+def _write_ahead(db: apsw.Connection) -> None:
+    """Turn the write-ahead log on, where processes that open a new file at once do the same.
+
+    SQLite does not wait for them here: it refuses at once what could be a deadlock.
+    """
+    until = time.monotonic() + BUSY_MS / 1000
+    while True:
+        try:
+            db.pragma("journal_mode", "wal")
+            return
+        except apsw.BusyError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.01)
 
 
 def _settle(db: apsw.Connection) -> None:

@@ -67,6 +67,7 @@ def test_checks_jobs_schedules_and_sensors_are_these():
         "daily_prices_schedule",
         "daily_backtests_schedule",
         "daily_portfolio_schedule",
+        "daily_leaderboard_schedule",
     }
     assert {one.name for one in defs.sensors} == {
         "inbox_sensor",

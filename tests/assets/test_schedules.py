@@ -14,6 +14,7 @@ from trading_assets.analytics.schedules import (
     ZONE,
     backtests_schedule,
     day_ended,
+    leaderboard_schedule,
     month_of_day_ended,
     portfolio_schedule,
 )
@@ -132,6 +133,27 @@ def test_the_portfolio_of_the_month_is_run_every_night_too(prices):
         defs.get_repository_def(), "daily_portfolio_schedule", moment.replace(year=2020)
     )
     assert "history.start" in early.skip_message
+
+
+def test_the_leaderboard_is_made_every_morning_of_the_year():
+    made = []
+    board = dg.asset(name="board")(lambda: made.append("board"))
+    defs = dg.Definitions(
+        assets=[board], schedules=[leaderboard_schedule(dg.AssetSelection.assets(board))]
+    )
+    moment = dt.datetime(2024, 4, 2, 5, tzinfo=OSLO)
+    name = "daily_leaderboard_schedule"
+    assert len(_evaluate(defs.get_repository_def(), name, moment).run_requests) == 1
+    assert defs.resolve_job_def("daily_leaderboard").execute_in_process().success
+    assert made == ["board"]
+    begin = dt.datetime(2024, 1, 1, tzinfo=OSLO)
+    cron = defs.get_repository_def().get_schedule_def(name).cron_schedule
+    ticks = _ticks(cron, begin, dt.datetime(2025, 1, 1, tzinfo=OSLO))
+    local = [moment.astimezone(OSLO) for moment in ticks]
+    assert [moment.date() for moment in local] == [
+        begin.date() + dt.timedelta(at) for at in range(366)
+    ]
+    assert {moment.time() for moment in local} == {dt.time(5)}
 
 
 def test_the_day_and_month_in_progress_have_partitions():

@@ -6,7 +6,7 @@ from trading_assets.analytics.automation import current_month_sensor
 from trading_assets.analytics.backtests import BACKTESTS, PORTFOLIO, backtest_assets
 from trading_assets.analytics.changed_months import changed_months_sensor
 from trading_assets.analytics.contract_checks import contract_checks
-from trading_assets.analytics.equity import METRICS, equity_assets
+from trading_assets.analytics.equity import LEADERBOARD, METRICS, equity_assets
 from trading_assets.analytics.indicators import indicator_asset
 from trading_assets.analytics.lost_bars_check import lost_bars_check
 from trading_assets.analytics.partition_checks import partition_checks
@@ -14,12 +14,13 @@ from trading_assets.analytics.prices import import_inbox_job, prices_asset
 from trading_assets.analytics.reconciliation_checks import reconciliation_checks
 from trading_assets.analytics.schedules import (
     backtests_schedule,
+    leaderboard_schedule,
     portfolio_schedule,
     prices_schedule,
 )
 from trading_assets.analytics.sensors import inbox_sensor
 from trading_assets.analytics.taking_out import take_out_job
-from trading_assets.analytics.warehouse import warehouse_asset
+from trading_assets.analytics.warehouse import WAREHOUSE, warehouse_asset
 from trading_assets.analytics.window_backtest import backtest_window_job
 from trading_assets.lineage import external_tables
 from trading_assets.platform import Platform, platform_resource
@@ -54,6 +55,7 @@ def definitions(platform: Platform) -> dg.Definitions:
             prices_schedule(platform),
             backtests_schedule(platform, month_by_strategy),
             portfolio_schedule(platform, dg.AssetSelection.assets(PORTFOLIO)),
+            leaderboard_schedule(dg.AssetSelection.assets(LEADERBOARD, WAREHOUSE)),
         ],
         sensors=[inbox_sensor(importing), current_month_sensor(), changed_months_sensor()],
         resources={"platform": platform_resource(platform)},

@@ -111,6 +111,28 @@ def portfolio_schedule(platform: Platform, target: AssetSelection) -> dg.Schedul
     )
 
 
+def leaderboard_schedule(target: AssetSelection) -> dg.ScheduleDefinition:
+    """Make the schedule that compares all strategies anew.
+
+    Parameters
+    ----------
+    target
+        Assets that are not cut into partitions: the leaderboard, and what shows it.
+    """
+    return dg.ScheduleDefinition(
+        "daily_leaderboard_schedule",
+        job=dg.define_asset_job(
+            "daily_leaderboard", target, description="All strategies, over all their months."
+        ),
+        # When the backtests of 00:45 are done, for a person to read in the morning. Between
+        # 02:00 and 03:00 there are nights that have an hour twice, or not at all.
+        cron_schedule="0 5 * * *",
+        execution_timezone=ZONE,
+        default_status=_STATUS,
+        description=f"Every morning at 05:00 ({ZONE}): the leaderboard and the warehouse.",
+    )
+
+
 def _of_month(
     platform: Platform,
     target: AssetSelection,
