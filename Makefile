@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SOAK ?= 1000000
+SLICE ?= 10000
 MUTANTS ?= 300
 
 .PHONY: setup demo ui test test-all test-rest test-tools lint format soak mutate bench bench-platform bench-scores bench-live docs clean
@@ -37,8 +38,7 @@ test-all: test test-rest  ## what CI runs: the tests, then lint, demo, browser a
 test-rest: setup test-tools
 	$(MAKE) lint
 	$(MAKE) demo
-	$(BIN)/python -m pytest -m browser
-	SOAK=20000 $(BIN)/python -m pytest -n 2 -m "slow and not browser"
+	BROWSER_SECONDS=120 SOAK=$(SLICE) $(BIN)/python -m pytest -n 2 --dist loadgroup -m "slow or browser"
 
 test-tools:  ## Debian's Chromium, which only test-all needs
 	bash scripts/install-test-tools.sh

@@ -15,6 +15,14 @@ FIRST, LAST = "2024-01-22", "2024-03-05"
 """The days of the market."""
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """One process has all tests in the browser, so that one server serves them."""
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.xdist_group("browser"))
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     """The pages of `make ui`, on a lake whose prices are materialised and checked."""
