@@ -1,7 +1,9 @@
 """Operations: rows refused anywhere, what is worth a person's look, and the order of the input."""
 
+from dataclasses import replace
+
 from streaming.contracts.columns import integer, key, text, time
-from streaming.contracts.keys import ACCOUNT
+from streaming.contracts.keys import ACCOUNT, STRATEGY
 from streaming.contracts.table import log_table
 
 QUARANTINE_HISTORY = log_table(
@@ -50,6 +52,8 @@ WATERMARK_HISTORY = log_table(
         text("tableName", "table that its rows went to"),
         integer("rows", "how many", ge=0),
         integer("nextOffset", "the offset after them in that table", ge=0),
+        replace(STRATEGY, nullable=True,
+                description="strategy that the source names as its exec reports'; null: none"),
     ],
     bucket_by=["source"],
     buckets=1,

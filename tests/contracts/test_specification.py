@@ -20,7 +20,7 @@ trade_match_history(matchId, accountId, strategyId, symbol, buyOrderId, sellOrde
 paper_trade_match_history(same, runTag)
 quarantine_history(tableName, source, rowNumber, ts, reason, row)
 risk_alerts_history(accountId, code, message, ts)
-watermark_history(source, completeTo, ts, tick, tableName, rows, nextOffset)
+watermark_history(source, completeTo, ts, tick, tableName, rows, nextOffset, strategyId)
 """  # noqa: E501
 
 LATEST = """
@@ -155,4 +155,5 @@ def test_what_may_be_empty_is_what_the_specification_leaves_open():
         "strategy_weights_latest.reason",
         "quarantine_history.ts",
         "watermark_history.completeTo",
+        "watermark_history.strategyId",
     }

@@ -43,7 +43,7 @@ from streaming.jobs.trading_engine.changes import Change
 from streaming.jobs.trading_engine.fills import Fills, Int, kept_parts
 from streaming.jobs.trading_engine.ordering import application_order
 from streaming.jobs.trading_engine.refusals import Refusals
-from streaming.jobs.trading_engine.reports import ReportBatch, read_reports
+from streaming.jobs.trading_engine.reports import REPORTS, ReportBatch, read_reports
 from streaming.jobs.trading_engine.state import EngineState
 from streaming.jobs.trading_engine.tables import match_table
 from streaming.rules.compile import Records
@@ -79,8 +79,8 @@ class Outcome(NamedTuple):
 
     `matches` and `alerts` are in the order of application, `quarantine` in the order in which rows
     were refused; the outcomes of parts of a batch, put after each other, are the whole's.
-    `fills` are those that were applied, in that order; `taken` are the rows of
-    `exec_report_history` that were taken in, repetitions among them, as they came.
+    `fills` are those that were applied, in that order; `taken` are the rows that were taken in,
+    repetitions among them, as they came: `exec_report_history`, and the strategy that each names.
     """
 
     matches: pa.Table
@@ -214,7 +214,7 @@ class TradingEngine:
             work.refusals.table(),
             counts,
             fills.take(applied.places),
-            empty_table(EXEC_REPORT_HISTORY),
+            empty_table(REPORTS),
         )
         state.watermark = watermark
         state.memory.forget(watermark)

@@ -67,11 +67,29 @@ class ReportBatch(NamedTuple):
     problems: Mapping[int, str] | None = None
     not_text: Mapping[str, list[int]] | None = None
 
+    def take(self, places: Int) -> "ReportBatch":
+        """Give some of the rows (places ascending), each with everything that is told of it."""
+        if len(places) == self.rows.num_rows:
+            return self
+        at = pa.array(places, pa.int64())
+        moved = {place: new for new, place in enumerate(places.tolist())}
+        number = np.arange(1, self.rows.num_rows + 1) if self.number is None else self.number
+        return self._replace(
+            rows=self.rows.take(at),
+            number=number[places],
+            originals=None if self.originals is None else self.originals.take(at),
+            problems={moved[at]: why for at, why in (self.problems or {}).items() if at in moved},
+            not_text={
+                name: [moved[at] for at in odd if at in moved]
+                for name, odd in (self.not_text or {}).items()
+            },
+        )
+
 
 class Came(NamedTuple):
     """A batch read: its fills in order of arrival, its rows as they came, and those taken in.
 
-    `rows` has the columns of `exec_report_history`, a row for each fill.
+    `rows` has the columns of `REPORTS`, a row for each fill.
     """
 
     fills: Fills
@@ -204,7 +222,7 @@ def read_reports(
         np.full(len(ts), part, np.int32),
         kept.astype(np.int64),
     )
-    return Came(fills, came, good.drop([STRATEGY.name]))
+    return Came(fills, came, good)
 
 
 def _part_of(batch: ReportBatch) -> Part:

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from streaming.brokers.broker import Broker, BrokerOrder
-from streaming.contracts import EXEC_REPORT_HISTORY, ORDER_EVENT_HISTORY, RISK_ALERTS_HISTORY
+from streaming.contracts import RISK_ALERTS_HISTORY
 from streaming.errors import BrokerError
 from streaming.jobs.broker_reports import alert_rows
 from streaming.jobs.trading_engine import ReportBatch
@@ -27,8 +27,9 @@ from streaming.runtimes.live.reconciling import (
     order_differences,
     position_differences,
 )
-from streaming.runtimes.live.saving import owner_of
-from streaming.runtimes.live.tick import Input, Tick
+from streaming.runtimes.live.reports import broker_source
+from streaming.runtimes.live.saving import owners_of
+from streaming.runtimes.live.tick import Tick
 from streaming.store import StoreReader
 
 
@@ -67,7 +68,7 @@ class Desk:
 
     @property
     def _key(self) -> str:
-        return f"broker:{self._broker.name}"
+        return broker_source(self._broker.name)
 
     def positions(self) -> dict[str, str]:
         """Give how far the broker's reports are read, to be committed with what came of them."""
@@ -145,16 +146,12 @@ class Desk:
         """Take in what the broker has said since."""
         said = self._broker.reports(self._position)
         reports = self._engine.reports
-        before = reports.reported_to
         batch = ReportBatch(said.fills, f"broker {self._broker.name}")
-        fills = reports.take(tick, batch, self._owners, max(now, self._engine.done_to))
-        events = reports.take_events(tick, said.events, self._owners)
+        reports.take(tick, self._key, batch, self._owners, max(now, self._engine.done_to))
+        reports.take_events(tick, self._key, said.events, self._owners)
         if said.complete_to is not None:
-            reports.complete(tick, said.complete_to)
+            reports.declared(tick, self._key, said.complete_to)
         self._position = said.position
-        for table, rows in ((EXEC_REPORT_HISTORY, fills), (ORDER_EVENT_HISTORY, events)):
-            if rows or (table is EXEC_REPORT_HISTORY and reports.reported_to > before):
-                tick.inputs.append(Input(self._key, table, rows, reports.reported_to))
 
     def _compare(self, tick: Tick, ts: int) -> None:
         """Alert of every difference between the broker's books and ours."""
@@ -174,6 +171,4 @@ class Desk:
             tick.append(RISK_ALERTS_HISTORY, rows)
 
     def _owners(self, orders: Iterable[str]) -> dict[str, str]:
-        """Give the strategies of orders that were ever sent."""
-        found = {order: owner_of(self._reader, order) for order in orders}
-        return {order: owner for order, owner in found.items() if owner is not None}
+        return owners_of(self._reader, orders)

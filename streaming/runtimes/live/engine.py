@@ -47,9 +47,10 @@ from streaming.rules.brokered_account import BrokeredAccount, BrokeredOutcome
 from streaming.rules.intake import NO_TIME
 from streaming.runtimes.backtest.definition import account_rules
 from streaming.runtimes.live.book import AccountBook
-from streaming.runtimes.live.engine_rows import by_time, late_alerts, latest_rows, unwanted
+from streaming.runtimes.live.engine_rows import by_time, late_alerts, latest_rows
+from streaming.runtimes.live.fed_reports import FedReports
 from streaming.runtimes.live.outputs import write_outcome, write_positions
-from streaming.runtimes.live.reports import Meet, Reports
+from streaming.runtimes.live.reports import Meet, Owners, Reports, broker_source
 from streaming.runtimes.live.series import Series
 from streaming.runtimes.live.tick import Input, Tick
 from streaming.runtimes.live.weights import PublishedWeights
@@ -97,8 +98,11 @@ class LiveEngine:
     weights : PublishedWeights
     fills : EngineState
         Of the simulated accounts.
-    reports : Reports
-        What brokers report, and the TradingEngine's state of their accounts.
+    reports, external : Reports
+        What is reported of the account that trades, where a broker fills it, and of accounts
+        that trade elsewhere, each with the TradingEngine's state of them.
+    fed : FedReports
+        Takes the exec reports of feeds.
     meet : function
         Called before the signals of a time are decided with the tick, the bars up to then
         that are new, that time and the wall clock: to take in what a broker has to say.
@@ -117,6 +121,7 @@ class LiveEngine:
         self._settings = settings
         self._lateness = settings.wm.engine.lateness_sec * _SECOND_US
         self._instruments = plan.instruments
+        self._broker = broker_source(plan.broker)
         self.account = plan.account
         strategies = tuple(sorted(plan.strategies, key=lambda one: one.id))
         self._strategies = {one.id: one for one in strategies}
@@ -134,6 +139,8 @@ class LiveEngine:
         self.fill_settings = (settings.wm.engine.lateness_sec, settings.dedupe.ttl_days)
         self.fills = EngineState(*self.fill_settings)
         self.reports = Reports(self.trading, EngineState(*self.fill_settings), self.book)
+        self.external = Reports(self.trading, EngineState(*self.fill_settings), None)
+        self.fed = FedReports(plan.account, plan.broker, self.reports, self.external)
         self.meet: Meet = lambda tick, bars, complete_to, now: None
         self.closes: dict[str, tuple[int, int]] = {}
         self.done_to = NO_TIME - 1
@@ -206,21 +213,28 @@ class LiveEngine:
         tick.late_bars += list(zip(names, late.ts.tolist(), strict=True))
         return received
 
-    def again(self, tick: Tick, one: Input, rows: pa.Table) -> None:
+    def again(self, tick: Tick, one: Input, rows: pa.Table, owners: Owners) -> None:
         """Take in what was taken in before, as the store has recorded it.
 
         Parameters
         ----------
         rows
-            Those of the input's table: bars, refused rows, or changes of published weights.
+            Those of the input's table: bars, exec reports, refused rows, alerts, or changes of
+            published weights.
+        owners
+            See `note`.
         """
         if one.table is STRATEGY_WEIGHTS_LATEST:
             self.publish(tick, rows)
             return
-        tick.inputs.append(one)
+        if one.table is EXEC_REPORT_HISTORY:
+            self.fed.again(tick, one, rows, owners)
+            return
         if one.table is not PRICE_1M_HISTORY:
-            tick.append(one.table, rows)
-        elif one.complete_to is None:
+            tick.take_in(one.source, one.table, rows, one.complete_to)
+            return
+        tick.inputs.append(one)
+        if one.complete_to is None:
             self.prices.leave(one.source)
         else:
             self.prices.join(one.source)
@@ -235,21 +249,26 @@ class LiveEngine:
         if complete_to > known:
             tick.inputs.append(Input(source, PRICE_1M_HISTORY, 0, complete_to))
 
-    def note(self, tick: Tick, source: str, batch: Batch) -> None:
-        """Keep what a feed could not use, and what it says of that.
+    def note(self, tick: Tick, source: str, batch: Batch, owners: Owners, now: int) -> None:
+        """Take a feed's exec reports in; keep what it could not use, and what it says of that.
 
-        Exec reports are refused: every account's fills are the simulated broker's.
+        Parameters
+        ----------
+        owners
+            Knows the orders that were sent.
+        now
+            The wall clock, microseconds UTC.
         """
         known = self.prices.join(source)
-        for refused in (*batch.quarantine, *map(unwanted, batch.reports)):
-            tick.inputs.append(Input(source, QUARANTINE_HISTORY, refused.num_rows, known))
-            tick.append(QUARANTINE_HISTORY, refused)
+        for refused in batch.quarantine:
+            tick.take_in(source, QUARANTINE_HISTORY, refused, known)
             tick.quarantined += refused.num_rows
         for code, message, ts in batch.alerts:
             words = pa.chunked_array([pa.array([message], pa.string())])
-            tick.inputs.append(Input(source, RISK_ALERTS_HISTORY, 1, known))
             told = alert_rows(self.account, code, words, np.array([ts], np.int64))
-            tick.append(RISK_ALERTS_HISTORY, told)
+            tick.take_in(source, RISK_ALERTS_HISTORY, told, known)
+        for reports in batch.reports:
+            self.fed.take(tick, source, reports, owners, now)
 
     def warm_up(self, bars: Mapping[str, Bars], complete_to: int) -> None:
         """Let the features see bars from before the start; nothing is traded or written.
@@ -290,8 +309,9 @@ class LiveEngine:
         tick.complete_to = self.done_to
         self.meet(tick, bars, max(complete_to, self.done_to), now)
         if complete_to <= self.done_to:
-            if tick.fills.read:
-                self._write_positions(tick, self.reports.state)
+            for told in (self.reports, self.external):
+                if told.unwritten:
+                    self._write_reported(tick, told)
             return
         tick.complete_to = self.done_to = complete_to
         tick.bars = sum(len(one) for one in bars.values())
@@ -304,7 +324,7 @@ class LiveEngine:
         every = {name: bars.get(name, no_bars()) for name in symbols}
         market = market_of(symbols, every, known, complete_to)
         # What a broker has not told by now, though it is of a time so long past, is late.
-        self.reports.complete(tick, complete_to - self._lateness)
+        self.reports.complete(tick, self._broker, complete_to - self._lateness)
         weights = self.weights.schedule()
         ordered = self.book.follow(market, worked.signals, weights, self.reports.reported_to)
         traded = self.book.advance(market, worked.signals, weights)
@@ -316,7 +336,8 @@ class LiveEngine:
         reports = self._write_trading(tick, ordered, traded)
         self._apply_fills(tick, reports, complete_to, now)
         self._write_positions(tick, self.fills)
-        self._write_positions(tick, self.reports.state)
+        for told in (self.reports, self.external):
+            self._write_reported(tick, told)
 
     def _write_trading(
         self,
@@ -385,6 +406,10 @@ class LiveEngine:
         now = max(now, complete_to)
         write_outcome(tick, self.trading.step(self.fills, batch, Orders(), now=now))
         write_outcome(tick, self.trading.complete(self.fills, complete_to))
+
+    def _write_reported(self, tick: Tick, reports: Reports) -> None:
+        self._write_positions(tick, reports.state)
+        reports.unwritten = False
 
     def _write_positions(self, tick: Tick, state: EngineState) -> None:
         write_positions(tick, self.trading, state, self._settings, self.closes)

@@ -4,10 +4,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from streaming.contracts import EXEC_REPORT_HISTORY, Table, arrow_schema, quarantine_rows
+from streaming.contracts import Table, arrow_schema
 from streaming.contracts.arrow import time_values
 from streaming.jobs.broker_reports import alert_rows
-from streaming.jobs.trading_engine import ReportBatch
 
 
 def late_alerts(account: str, late: pa.Table) -> pa.Table:
@@ -22,15 +21,6 @@ def late_alerts(account: str, late: pa.Table) -> pa.Table:
         "",
     )
     return alert_rows(account, "LATE_BAR", words, time_values(times))
-
-
-def unwanted(reports: ReportBatch) -> pa.Table:
-    """Give the quarantine rows of exec reports that no account takes."""
-    rows = reports.rows if reports.originals is None else reports.originals
-    numbers = np.arange(1, rows.num_rows + 1) if reports.number is None else reports.number
-    reason = "no account takes exec reports: fills are the simulated broker's"
-    why = [reason] * rows.num_rows
-    return quarantine_rows(EXEC_REPORT_HISTORY, reports.source, rows, numbers, why)
 
 
 def by_time(rows: pa.Table, column: str = "ts") -> pa.Table:

@@ -37,18 +37,22 @@ def input_rows(
     """
     offsets = dict(next_offset)
     rows = []
-    for source, table, count, complete_to in inputs:
-        offsets[table.name] += count
+    for one in inputs:
+        name = one.table.name
+        if one.before is not None:
+            offsets[name] = next_offset[name] + one.before
+        offsets[name] += one.rows
         rows.append(
             {
-                "source": source,
+                "source": one.source,
                 # A source of which nothing is known yet is complete up to 1970.
-                "completeTo": None if complete_to is None else max(complete_to, 0),
+                "completeTo": None if one.complete_to is None else max(one.complete_to, 0),
                 "ts": now,
                 "tick": tick,
-                "tableName": table.name,
-                "rows": count,
-                "nextOffset": offsets[table.name],
+                "tableName": name,
+                "rows": one.rows,
+                "nextOffset": offsets[name],
+                "strategyId": one.strategy,
             }
         )
     return pa.Table.from_pylist(rows, schema=arrow_schema(WATERMARK_HISTORY))
@@ -56,12 +60,13 @@ def input_rows(
 
 def recorded_inputs(rows: pa.Table) -> Iterator[Recorded]:
     """Give rows of `watermark_history`, whole ticks of them, as what they were made from."""
-    names = ("tick", "source", "tableName", "rows", "nextOffset")
+    names = ("tick", "source", "tableName", "rows", "nextOffset", "strategyId")
     columns = [rows.column(name).to_pylist() for name in names]
     known = rows.column("completeTo").cast(pa.int64()).to_pylist()
     every = zip(*columns, known, time_values(rows.column("ts")).tolist(), strict=True)
     for tick, found in groupby(every, key=lambda row: row[0]):
         inputs, now = [], 0
-        for _, source, table, count, after, complete_to, now in found:  # noqa: B007
-            inputs.append((Input(source, TABLES[table], count, complete_to), after - count))
+        for _, source, table, count, after, strategy, complete_to, now in found:  # noqa: B007
+            one = Input(source, TABLES[table], count, complete_to, strategy=strategy)
+            inputs.append((one, after - count))
         yield Recorded(tick, now, inputs)

@@ -64,6 +64,7 @@ def play_recorded(
             if target.ticks().number:
                 raise RunError(f"{store.path}: has commits already. Name a new file.")
         service = LiveService(store, plan, warm_up=warm_up)
+        service.engine.reports.played = service.engine.external.played = True
         publisher = StorePublisher(store.path, name=_PUBLISHER)
         try:
             for one in _ticks(view):
@@ -100,7 +101,7 @@ def _play(one: Recorded, view: View, service: LiveService, publisher: StorePubli
             _publish(publisher, given.table, rows)
         else:
             rows = rows.drop(["offset", "op"])
-        service.engine.again(tick, given, rows)
+        service.engine.again(tick, given, rows, service.owners)
     service.again(tick, one.tick, one.now)
     return tick
 

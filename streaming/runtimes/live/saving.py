@@ -6,6 +6,7 @@ back by working once more through the bars and fills that the store has had sinc
 not depend on how the input is cut, so what comes back is what was lost.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ EVERY_MINUTES = 15
 """How much event time at most has to be worked through again."""
 
 _KIND, _VERSION = "live engine", 2
-_FACTS, _FILLS, _REPORTS = "engine", "fills", "reports"
+_FACTS, _FILLS, _REPORTS, _EXTERNAL = "engine", "fills", "reports", "external reports"
 _ACCOUNT, _SYMBOL = "account:", "symbol:"
 
 
@@ -76,9 +77,10 @@ class Saver:
             self._fills_to = done
             data = np.frombuffer(engine.fills.to_bytes(), np.uint8)
             states[_FILLS] = pack(_KIND, _VERSION, {"fills": data}, next=next_fill)
-        if engine.reports.changed:
-            states[_REPORTS] = engine.reports.state.to_bytes()
-            engine.reports.changed = False
+        for name, reports in ((_REPORTS, engine.reports), (_EXTERNAL, engine.external)):
+            if reports.changed:
+                states[name] = reports.state.to_bytes()
+                reports.changed = False
         states |= {_ACCOUNT + name: one for name, one in engine.book.to_bytes().items()}
         states[_FACTS] = self._facts(engine, clock, published)
         return states
@@ -156,6 +158,8 @@ class Saver:
             missed = missed.rows(int(np.searchsorted(missed.ts, saved, side="right")), len(missed))
             engine.series.warm_up(name, missed, engine.done_to)
         engine.reports.restore(view.state(_REPORTS), facts["reported"], engine.fill_settings)
+        # Nothing but rows and advances that are saved with them moves its watermark.
+        engine.external.restore(view.state(_EXTERNAL), NO_TIME, engine.fill_settings)
         self._restore_fills(engine, view, trading, now)
         return True
 
@@ -220,6 +224,12 @@ def owner_of(reader: View | StoreReader, order: str) -> str | None:
     rows = reader.rows(ACCEPTED_TRADE_SIGNAL_HISTORY, equal={"orderId": order}, limit=1)
     found: list[str] = rows.column("strategyId").to_pylist()
     return found[0] if found else None
+
+
+def owners_of(reader: View | StoreReader, orders: Iterable[str]) -> dict[str, str]:
+    """Give the strategies of those orders that were ever sent, by orderId."""
+    found = {order: owner_of(reader, order) for order in orders}
+    return {order: owner for order, owner in found.items() if owner is not None}
 
 
 def _states(view: View, prefix: str) -> dict[str, bytes]:

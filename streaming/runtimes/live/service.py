@@ -10,7 +10,7 @@ reading at the start and the time that has gone by since.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -30,7 +30,7 @@ from streaming.runtimes.live.desk import Desk
 from streaming.runtimes.live.engine import LiveEngine, LivePlan, Tick
 from streaming.runtimes.live.inputs import input_rows
 from streaming.runtimes.live.measuring import STATE, tally_bytes, tally_from, tally_of
-from streaming.runtimes.live.saving import Saver, restore_clock
+from streaming.runtimes.live.saving import Saver, owners_of, restore_clock
 from streaming.store import Clock, Commit, Process, StoreReader, TableStore
 
 _WAIT_SECONDS = 0.05
@@ -103,6 +103,8 @@ class LiveService:
         self._began = self._clock.wall() - self._clock.uptime()
         lateness = plan.settings.wm.prices.lateness_sec * 1_000_000
         self._sources = SourceClock(lateness, Process.this().boot)
+        self._fills_lateness = plan.settings.wm.engine.lateness_sec * 1_000_000
+        self._fed_at = self._clock.uptime()
         with self._reader.snapshot() as view:
             restored = self._saver.restore(
                 self.engine, view, self.engine.trading, self._clock.wall()
@@ -213,8 +215,7 @@ class LiveService:
             return None
         tick, now = Tick(), max(self._now, self._clock.wall(), self.engine.done_to)
         newest = [] if batch.complete_to is None else [batch.complete_to]
-        # First: of alerts those of late bars follow, which are no input.
-        self.engine.note(tick, feed.name, batch)
+        self.engine.note(tick, feed.name, batch, self.owners, now)
         for arrival in batch.arrivals:
             seen = self.engine.receive(tick, feed.name, arrival, now, self._held)
             newest += [] if seen is None else [seen]
@@ -227,11 +228,14 @@ class LiveService:
         self._advance_by_clock(tick, readings)
         self._decide(tick, {feed.name: batch.position})
         self._sources.looked_at(feed.name, self._clock.uptime())
+        if batch.reports:
+            self._fed_at = self._clock.uptime()
         return tick
 
     def _look_at_the_clock(self, readings: Sequence[_Reading]) -> Tick | None:
         tick = Tick()
         self._advance_by_clock(tick, readings)
+        self._apply_waiting_fills(tick, readings)
         if not tick.inputs and self._desk is None:
             return None
         return tick if self._decide(tick, {}) else None
@@ -245,6 +249,13 @@ class LiveService:
         for name, complete_to in moved.items():
             self.engine.complete(tick, name, complete_to)
 
+    def _apply_waiting_fills(self, tick: Tick, readings: Sequence[_Reading]) -> None:
+        """Let the newest fills of feeds apply: none has come for the lateness, or can be lost."""
+        idle = self._clock.uptime() - self._fed_at >= self._fills_lateness
+        feeds = [one.feed for one in readings]
+        if idle and self.engine.fed.waiting and all(feed.connected for feed in feeds):
+            self.engine.fed.complete(tick, feeds[0].name)
+
     def _decide(self, tick: Tick, positions: dict[str, str]) -> bool:
         """Decide what can be decided, by the weights published so far, and commit it, if any."""
         read = self._next[STRATEGY_WEIGHTS_LATEST.name]
@@ -257,6 +268,10 @@ class LiveService:
         if changes.num_rows:
             self._keep()
         return True
+
+    def owners(self, orders: Iterable[str]) -> dict[str, str]:
+        """Give the strategies of those orders that the store knows, by orderId."""
+        return owners_of(self._reader, orders)
 
     def again(self, tick: Tick, number: int, now: int) -> None:
         """Decide and commit a tick whose input was recorded.

@@ -15,13 +15,16 @@ class Input(NamedTuple):
     """What came at once from a source: so many rows of a table, and how far it is complete.
 
     `complete_to` is in microseconds UTC, NO_TIME - 1 where nothing is known; None: the source
-    holds nobody up.
+    holds nobody up. `before` is how many rows the tick had given the table by then; None: those
+    of its inputs. `strategy` is the one that the source names as its exec reports'.
     """
 
     source: str
     table: Table
     rows: int
     complete_to: int | None
+    before: int | None = None
+    strategy: str | None = None
 
 
 @dataclass
@@ -59,11 +62,25 @@ class Tick:
     rejected: dict[str, dict[str, int]] = field(default_factory=dict)
     fills: Counts = field(default_factory=Counts)
     commit_seconds: float = 0.0
+    _appended: dict[str, int] = field(default_factory=dict)
 
     def append(self, table: Table, rows: pa.Table) -> None:
         """Add rows to a history table; none are no change."""
         if rows.num_rows:
             self.changes.append(append(table, rows))
+            self._appended[table.name] = self.appended(table) + rows.num_rows
+
+    def appended(self, table: Table) -> int:
+        """Tell how many rows were added to a history table so far."""
+        return self._appended.get(table.name, 0)
+
+    def take_in(self, source: str, table: Table, rows: pa.Table, complete_to: int | None) -> None:
+        """Add rows to a history table that are input themselves; none are none."""
+        if rows.num_rows:
+            self.inputs.append(
+                Input(source, table, rows.num_rows, complete_to, self.appended(table))
+            )
+            self.append(table, rows)
 
     def replace(self, table: Table, rows: pa.Table, gone: pa.Table | None = None) -> None:
         """Delete keys from a latest table, and upsert rows; none are no change."""
