@@ -82,7 +82,7 @@ class MonitorLateness(Section):
     """`wm.monitor.*`."""
 
     lateness_sec: Count = Field(
-        default=2, ge=0, description="how far rollup and prices may differ, s"
+        default=2, ge=0, description="how long a bar waits for others until positions are marked, s"
     )
 
 

@@ -16,7 +16,7 @@ class Market:
     """Time as it really goes by; sources whose watermarks the clock moves."""
 
     def __init__(self, names="a"):
-        self.clock = SourceClock(LATENESS, "boot")
+        self.clock = SourceClock("boot")
         self.time, self.offset = BASE, 0
         self.complete = dict.fromkeys(names, 0)
         for name in names:
@@ -31,7 +31,7 @@ class Market:
         self.complete[name] = max(self.complete[name], ts - LATENESS - 1)
 
     def look(self, ended=(), cut=()):
-        moved = self.clock.advances(self.complete, self.uptime, ended, cut)
+        moved = self.clock.advances(self.complete, self.uptime, ended, cut, LATENESS)
         assert all(mark > self.complete[name] for name, mark in moved.items())
         self.complete |= moved
         return moved
@@ -171,7 +171,7 @@ def test_a_process_after_goes_on_with_what_was_seen_unless_the_machine_started_a
     for boot, reached in (("boot", minute(3)), ("another", minute(1))):
         later = Market()
         later.complete, later.time = {"a": minute(1)}, minute(3) + 2 * SECOND
-        later.clock = SourceClock(LATENESS, boot)
+        later.clock = SourceClock(boot)
         later.clock.restore(facts, later.uptime)
         later.clock.join("a", later.uptime)
         later.passes(30)

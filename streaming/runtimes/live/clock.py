@@ -40,13 +40,16 @@ class _Source:
     delay: int = 0
 
 
+def hold_of(lateness_us: int) -> int:
+    """Give how long nothing must have come, of a lateness: microseconds."""
+    return lateness_us - lateness_us // _SHARE
+
+
 class SourceClock:
     """Watches when sources give something.
 
     Parameters
     ----------
-    lateness_us
-        `wm.prices.latenessSec`, in microseconds.
     boot
         Id of the machine's boot, since which `uptime` counts.
 
@@ -55,10 +58,7 @@ class SourceClock:
     `uptime` is in microseconds, on a clock that nobody sets; all else in microseconds UTC.
     """
 
-    def __init__(self, lateness_us: int, boot: str) -> None:
-        self._lateness = lateness_us
-        self._quiet = lateness_us // _SHARE
-        self._hold = lateness_us - self._quiet
+    def __init__(self, boot: str) -> None:
         self._boot = boot
         self._sources: dict[str, _Source] = {}
 
@@ -90,7 +90,12 @@ class SourceClock:
         self._sources[source].last_at = uptime
 
     def advances(
-        self, complete: Mapping[str, int], uptime: int, ended: Collection[str], cut: Collection[str]
+        self,
+        complete: Mapping[str, int],
+        uptime: int,
+        ended: Collection[str],
+        cut: Collection[str],
+        lateness_us: int,
     ) -> dict[str, int]:
         """Say of which sources the clock moves the watermark, and up to where they are complete.
 
@@ -100,13 +105,15 @@ class SourceClock:
             How far each source is, by its own word and its bars.
         ended, cut
             Sources that have ended, and those that are cut off from where their bars come from.
+        lateness_us
+            Of who asks: `wm.prices.latenessSec` or `wm.monitor.latenessSec`, in microseconds.
         """
         reached, followers = {}, []
         for name, known in complete.items():
             one = self._sources[name]
-            idle = uptime - one.last_at >= self._hold
+            idle = uptime - one.last_at >= hold_of(lateness_us)
             # What is cut off has bars that it cannot give now, those of its newest minute too.
-            own = None if name in cut else self._own(one, uptime, idle=idle)
+            own = None if name in cut else self._own(one, uptime, lateness_us, idle=idle)
             reached[name] = known if own is None else max(known, own)
             behind = one.newest is None or one.delay > _LIVE_US
             if name in ended or (idle and (behind or name in cut)):
@@ -116,19 +123,20 @@ class SourceClock:
             reached[name] = max(reached[name], min(others, default=reached[name]))
         return {name: mark for name, mark in reached.items() if mark > complete[name]}
 
-    def _own(self, one: _Source, uptime: int, *, idle: bool) -> int | None:
+    @staticmethod
+    def _own(one: _Source, uptime: int, lateness: int, *, idle: bool) -> int | None:
         """Give how far a source is complete by the time that has gone by."""
         if one.newest is None:
             return None
         if one.delay > _LIVE_US:
             return one.newest if idle else None
-        gone = uptime - one.newest_at
-        settled = one.newest + min(one.delay, self._lateness) + gone - self._hold
+        gone, hold = uptime - one.newest_at, hold_of(lateness)
+        settled = one.newest + min(one.delay, lateness) + gone - hold
         if idle and settled >= one.newest:
             return max(settled // MINUTE_US * MINUTE_US, one.newest)
-        quiet = settled >= one.newest and uptime - one.last_at >= self._quiet
+        quiet = settled >= one.newest and uptime - one.last_at >= lateness - hold
         # A bar from the future has to wait for its time.
-        aged = gone >= self._hold and one.delay >= 0
+        aged = gone >= hold and one.delay >= 0
         return one.newest if quiet or aged else None
 
     def facts(self) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from streaming.contracts import (
     STRATEGY_SIGNAL_HISTORY,
     STRATEGY_SIGNAL_LATEST,
     STRATEGY_WEIGHTS_LATEST,
+    UNREALIZED_PNL_LATEST,
     arrow_schema,
 )
 from streaming.contracts.arrow import coded_texts
@@ -49,6 +50,7 @@ from streaming.runtimes.backtest.definition import account_rules
 from streaming.runtimes.live.book import AccountBook
 from streaming.runtimes.live.engine_rows import by_time, late_alerts, latest_rows
 from streaming.runtimes.live.fed_reports import FedReports
+from streaming.runtimes.live.marking import Marking
 from streaming.runtimes.live.outputs import write_outcome, write_positions
 from streaming.runtimes.live.reports import Meet, Owners, Reports, broker_source
 from streaming.runtimes.live.series import Series
@@ -108,6 +110,8 @@ class LiveEngine:
         that are new, that time and the wall clock: to take in what a broker has to say.
     closes : dict
         By symbol, the last close (x 1e8) and its time (microseconds UTC).
+    marking : Marking
+        Says which closes open positions are marked at, where `marks` says that a table has them.
     done_to : int
         Microseconds UTC: everything up to it is decided.
     trading : TradingEngine
@@ -143,6 +147,8 @@ class LiveEngine:
         self.fed = FedReports(plan.account, plan.broker, self.reports, self.external)
         self.meet: Meet = lambda tick, bars, complete_to, now: None
         self.closes: dict[str, tuple[int, int]] = {}
+        self.marking = Marking(settings.wm.monitor.lateness_sec * _SECOND_US)
+        self.marks = settings.engine.outputs == "full" and settings.monitoring.export != "metrics"
         self.done_to = NO_TIME - 1
         self.definition: dict[str, Any] = {
             "account": plan.account,
@@ -153,12 +159,13 @@ class LiveEngine:
 
     def join(self, tick: Tick, source: str) -> None:
         """Wait for a source of bars from now on."""
+        self.marking.join(source)
         if source not in self.prices.sources:
             tick.inputs.append(Input(source, PRICE_1M_HISTORY, 0, self.prices.join(source)))
 
     def leave(self, tick: Tick, source: str) -> None:
         """Wait no more for a source of bars."""
-        self.prices.leave(source)
+        self._leave(source)
         tick.inputs.append(Input(source, PRICE_1M_HISTORY, 0, None))
 
     def receive(self, tick: Tick, source: str, came: Arrival, now: int, held: Held) -> int | None:
@@ -193,6 +200,7 @@ class LiveEngine:
         for piece in received.pieces:
             if piece.rows or piece.complete_to > known:
                 tick.inputs.append(Input(source, PRICE_1M_HISTORY, *piece))
+                self.marking.complete(source, piece.complete_to)
             known = piece.complete_to
         refused = pa.concat_tables([refused, received.conflicts])
         if refused.num_rows:
@@ -205,6 +213,7 @@ class LiveEngine:
         self, tick: Tick, source: str, rows: PriceRows, place: str, held: Held
     ) -> Received:
         received = self.prices.receive(source, rows, place, held)
+        self.marking.receive(source, received.rows)
         tick.append(PRICE_1M_HISTORY, table_of_rows(received.rows).cast(_PRICES))
         tick.append(RISK_ALERTS_HISTORY, late_alerts(self.account, table_of_rows(received.late)))
         tick.duplicates += received.duplicates
@@ -227,6 +236,9 @@ class LiveEngine:
         if one.table is STRATEGY_WEIGHTS_LATEST:
             self.publish(tick, rows)
             return
+        if one.table is UNREALIZED_PNL_LATEST and one.complete_to is not None:
+            self.complete_marks(tick, one.source, one.complete_to)
+            return
         if one.table is EXEC_REPORT_HISTORY:
             self.fed.again(tick, one, rows, owners)
             return
@@ -235,19 +247,33 @@ class LiveEngine:
             return
         tick.inputs.append(one)
         if one.complete_to is None:
-            self.prices.leave(one.source)
+            self._leave(one.source)
         else:
             self.prices.join(one.source)
+            self.marking.join(one.source)
             self._take_in(tick, one.source, rows_of_table(rows), "store", lambda asked: no_rows())
             if one.complete_to > 0:
-                self.prices.complete(one.source, one.complete_to)
+                self._complete(one.source, one.complete_to)
 
     def complete(self, tick: Tick, source: str, up_to: int) -> None:
         """Take it that a source gives no bar with ts <= `up_to` (microseconds UTC) any more."""
         known = self.prices.join(source)
-        complete_to = self.prices.complete(source, up_to)
+        complete_to = self._complete(source, up_to)
         if complete_to > known:
             tick.inputs.append(Input(source, PRICE_1M_HISTORY, 0, complete_to))
+
+    def complete_marks(self, tick: Tick, source: str, up_to: int) -> None:
+        """Take it, for marks alone, that a source gives no bar with ts <= `up_to` any more."""
+        self.marking.complete(source, up_to)
+        tick.inputs.append(Input(source, UNREALIZED_PNL_LATEST, 0, up_to))
+
+    def _complete(self, source: str, up_to: int) -> int:
+        self.marking.complete(source, up_to)
+        return self.prices.complete(source, up_to)
+
+    def _leave(self, source: str) -> None:
+        self.prices.leave(source)
+        self.marking.leave(source)
 
     def note(self, tick: Tick, source: str, batch: Batch, owners: Owners, now: int) -> None:
         """Take a feed's exec reports in; keep what it could not use, and what it says of that.
@@ -287,6 +313,7 @@ class LiveEngine:
                 self.closes[name] = (int(one.close[-1]), int(one.ts[-1]))
         self.done_to = max(self.done_to, complete_to)
         self.prices.pass_by(self.done_to)
+        self.marking.pass_by(self.done_to)
 
     def publish(self, tick: Tick, changes: pa.Table) -> None:
         """Take in weights that were published: changes of `strategy_weights_latest`."""
@@ -306,9 +333,13 @@ class LiveEngine:
             The wall clock, microseconds UTC.
         """
         bars, complete_to = self.prices.ready()
+        marked = self.marking.moved() and self.marks
         tick.complete_to = self.done_to
         self.meet(tick, bars, max(complete_to, self.done_to), now)
         if complete_to <= self.done_to:
+            if marked:
+                self._write_positions(tick, self.fills)
+                self.reports.unwritten = self.external.unwritten = True
             for told in (self.reports, self.external):
                 if told.unwritten:
                     self._write_reported(tick, told)
@@ -412,7 +443,10 @@ class LiveEngine:
         reports.unwritten = False
 
     def _write_positions(self, tick: Tick, state: EngineState) -> None:
-        write_positions(tick, self.trading, state, self._settings, self.closes)
+        closes = (
+            self.marking.closes(self.closes, self.prices.waiting) if self.marks else self.closes
+        )
+        write_positions(tick, self.trading, state, self._settings, closes)
 
 
 _PRICES = arrow_schema(PRICE_1M_HISTORY)

@@ -27,6 +27,7 @@ from streaming.store import (
     delete,
     upsert,
 )
+from streaming.store.view import changes_schema
 
 _PUBLISHER = "replay"
 _ROWS = 10_000
@@ -96,7 +97,9 @@ def _ticks(view: View) -> Iterator[Recorded]:
 def _play(one: Recorded, view: View, service: LiveService, publisher: StorePublisher) -> Tick:
     tick = Tick()
     for given, start in one.inputs:
-        rows = view.changes(given.table, start, given.rows).rows
+        rows = changes_schema(given.table).empty_table()
+        if given.rows:
+            rows = view.changes(given.table, start, given.rows).rows
         if given.table is STRATEGY_WEIGHTS_LATEST:
             _publish(publisher, given.table, rows)
         else:

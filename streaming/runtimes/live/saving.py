@@ -32,7 +32,7 @@ from streaming.store import StoreReader, View
 EVERY_MINUTES = 15
 """How much event time at most has to be worked through again."""
 
-_KIND, _VERSION = "live engine", 2
+_KIND, _VERSION = "live engine", 3
 _FACTS, _FILLS, _REPORTS, _EXTERNAL = "engine", "fills", "reports", "external reports"
 _ACCOUNT, _SYMBOL = "account:", "symbol:"
 
@@ -107,6 +107,7 @@ class Saver:
             definition=engine.definition,
             done=engine.done_to,
             watermarks=dict(sorted(engine.prices.sources.items())),
+            marking=engine.marking.facts(),
             clock=clock.facts(),
             weights=engine.weights.facts(),
             published=published,
@@ -143,6 +144,7 @@ class Saver:
         engine.closes = last_closes(view)
         engine.prices.pass_by(engine.done_to)
         engine.prices.sources = facts["watermarks"]
+        engine.marking.restore(facts["marking"])
         engine.weights.restore(facts["weights"])
         self.late = [(name, ts) for name, ts in facts["late"]]
         self._saved_to = facts["saved"]

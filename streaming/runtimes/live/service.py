@@ -10,7 +10,7 @@ reading at the start and the time that has gone by since.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -101,9 +101,8 @@ class LiveService:
         self._sleep = sleep
         self._beaten = self._clock.uptime()
         self._began = self._clock.wall() - self._clock.uptime()
-        lateness = plan.settings.wm.prices.lateness_sec * 1_000_000
-        self._sources = SourceClock(lateness, Process.this().boot)
-        self._fills_lateness = plan.settings.wm.engine.lateness_sec * 1_000_000
+        self._sources = SourceClock(Process.this().boot)
+        self._settings = plan.settings
         self._fed_at = self._clock.uptime()
         with self._reader.snapshot() as view:
             restored = self._saver.restore(
@@ -242,16 +241,25 @@ class LiveService:
 
     def _advance_by_clock(self, tick: Tick, readings: Sequence[_Reading]) -> None:
         """Move the watermarks of sources that only the clock can move."""
-        complete = {name: mark - 1 for name, mark in self.engine.prices.sources.items()}
         ended = {one.feed.name for one in readings if one.batches is None}
         cut = {one.feed.name for one in readings if not one.feed.connected}
-        moved = self._sources.advances(complete, self._clock.uptime(), ended, cut)
-        for name, complete_to in moved.items():
-            self.engine.complete(tick, name, complete_to)
+        wm, engine = self._settings.wm, self.engine
+
+        def moved(watermarks: Mapping[str, int], lateness_sec: int) -> Mapping[str, int]:
+            complete = {name: mark - 1 for name, mark in watermarks.items()}
+            uptime, lateness = self._clock.uptime(), lateness_sec * 1_000_000
+            return self._sources.advances(complete, uptime, ended, cut, lateness)
+
+        for name, to in moved(engine.prices.sources, wm.prices.lateness_sec).items():
+            engine.complete(tick, name, to)
+        if engine.marks:
+            for name, to in moved(engine.marking.sources, wm.monitor.lateness_sec).items():
+                engine.complete_marks(tick, name, to)
 
     def _apply_waiting_fills(self, tick: Tick, readings: Sequence[_Reading]) -> None:
         """Let the newest fills of feeds apply: none has come for the lateness, or can be lost."""
-        idle = self._clock.uptime() - self._fed_at >= self._fills_lateness
+        lateness = self._settings.wm.engine.lateness_sec * 1_000_000
+        idle = self._clock.uptime() - self._fed_at >= lateness
         feeds = [one.feed for one in readings]
         if idle and self.engine.fed.waiting and all(feed.connected for feed in feeds):
             self.engine.fed.complete(tick, feeds[0].name)
