@@ -132,3 +132,35 @@ def test_what_is_no_store_is_told(tmp_path, trading, content):
         code, _, err = trading(*words, "--store", path)
         assert code == 1
         assert "odd.db" in err
+
+
+def test_what_a_store_has_recorded_is_played_and_compared(lake, store, tmp_path, trading):
+    again = ("replay", "--recorded", store, "--store")
+    code, out, _ = trading(*again, tmp_path / "again.db", "--json")
+    found = json.loads(out)
+    assert (code, found["equal"]) == (0, True)
+    assert {one["table"] for one in found["tables"]} == set(TABLES)
+    assert found["ticks"] > 0
+    code, out, err = trading(*again, tmp_path / "other.db", "--capital", "5000")
+    assert code == 1
+    assert "tables differ" in err
+    assert "accepted_trade_signal_history" in out
+
+
+def test_a_record_that_began_after_older_bars_needs_their_lake(lake, replay, tmp_path, trading):
+    assert replay("--start", "2024-01-25T12:34Z")[0] == 0
+    words = ("replay", "--recorded", tmp_path / "live.db", "--store", tmp_path / "again.db")
+    code, _, err = trading(*words)
+    assert code == 1
+    assert "Name the lake with --lake" in err
+    code, _, err = trading(*words, "--lake", lake.root)
+    assert code == 0
+    assert "tables are equal" in err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--store", "a.db"), ("--store", "a.db", "--recorded", "b.db", "--strategies", "ema_cross")],
+)
+def test_a_replay_of_nothing_or_of_two_things_is_wrong_use(trading, words):
+    assert trading("replay", *words)[0] == 2

@@ -168,7 +168,8 @@ class Desk:
         for code, words in found:
             account = self._engine.account
             rows = alert_rows(account, code, pa.array([words]), np.array([ts]))
-            tick.append(RISK_ALERTS_HISTORY, rows)
+            # Input: what the broker had, nobody but it can say once more.
+            tick.take_in(self._key, RISK_ALERTS_HISTORY, rows, None)
 
     def _owners(self, orders: Iterable[str]) -> dict[str, str]:
         return owners_of(self._reader, orders)

@@ -240,7 +240,11 @@ class LiveEngine:
             self.complete_marks(tick, one.source, one.complete_to)
             return
         if one.table is EXEC_REPORT_HISTORY:
-            self.fed.again(tick, one, rows, owners)
+            taker = self.reports if one.source == self._broker else self.fed
+            taker.again(tick, one, rows, owners)
+            return
+        if one.table is ORDER_EVENT_HISTORY:
+            self.reports.take_events(tick, one.source, rows, owners)
             return
         if one.table is not PRICE_1M_HISTORY:
             tick.take_in(one.source, one.table, rows, one.complete_to)

@@ -61,21 +61,37 @@ def play_recorded(
         If the store was written by another plan.
     """
     with StoreReader(recorded) as reader, reader.snapshot() as view:
-        with store.reader() as target:
-            if target.ticks().number:
-                raise RunError(f"{store.path}: has commits already. Name a new file.")
-        service = LiveService(store, plan, warm_up=warm_up)
-        service.engine.reports.played = service.engine.external.played = True
-        publisher = StorePublisher(store.path, name=_PUBLISHER)
-        try:
-            for one in _ticks(view):
-                yield _play(one, view, service, publisher)
-            for table in PUBLISHED:
-                done = service.published_to if table is STRATEGY_WEIGHTS_LATEST else 0
-                _publish(publisher, table, view.changes(table, done, 10**9).rows)
-        finally:
-            publisher.close()
-            service.close()
+        yield from play_view(view, store, plan, warm_up=warm_up)
+
+
+def play_view(
+    view: View, store: TableStore, plan: LivePlan, *, warm_up: Callable[[LiveEngine], None]
+) -> Iterator[Tick]:
+    """Play what a store has recorded as of a view; see `play_recorded`."""
+    with store.reader() as target:
+        if target.ticks().number:
+            raise RunError(f"{store.path}: has commits already. Name a new file.")
+    service = LiveService(store, plan, played=True, warm_up=warm_up)
+    publisher = StorePublisher(store.path, name=_PUBLISHER)
+    try:
+        for one in _ticks(view):
+            yield _play(one, view, service, publisher)
+        for table in PUBLISHED:
+            done = service.published_to if table is STRATEGY_WEIGHTS_LATEST else 0
+            _publish(publisher, table, view.changes(table, done, 10**9).rows)
+    finally:
+        publisher.close()
+        service.close()
+
+
+def recorded_from(view: View) -> int | None:
+    """Say up to when the features had seen bars before the first that was recorded.
+
+    Microseconds UTC; None: they had seen none.
+    """
+    rows = view.changes(WATERMARK_HISTORY, 0, 1).rows
+    known = rows.column("completeTo").cast(pa.int64()).to_pylist()
+    return known[0] if known and known[0] else None
 
 
 def _ticks(view: View) -> Iterator[Recorded]:

@@ -199,6 +199,29 @@ class Saver:
         trading.changes(engine.fills)
 
 
+def definition_of(view: View) -> dict[str, Any] | None:
+    """Give what a store is written by, as `LiveEngine.definition` has it; None: by nobody yet."""
+    data = view.state(_FACTS)
+    if data is None:
+        return None
+    _, facts = unpack(_KIND, _VERSION, data)
+    found: dict[str, Any] = facts["definition"]
+    return found
+
+
+def check_plan(definition: dict[str, Any], view: View) -> None:
+    """Refuse to go on with a store that was written by another definition.
+
+    Raises
+    ------
+    StateError
+        If it was; the message names what differs.
+    """
+    stored = definition_of(view)
+    if stored is not None:
+        _check_definition(definition, stored)
+
+
 def restore_clock(clock: SourceClock, view: View, uptime: int) -> int:
     """Let a clock go on with what the process before has seen.
 

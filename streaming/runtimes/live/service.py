@@ -61,6 +61,8 @@ class LiveService:
         What to run.
     broker
         Whose the account's orders are, where the plan names one; the caller closes it.
+    played
+        Whether a record is played: what a broker said, and the rows refused, are in it.
     warm_up
         Called with a fresh engine before its first bar: to take its series through bars from
         before the start.
@@ -87,13 +89,15 @@ class LiveService:
         plan: LivePlan,
         *,
         broker: Broker | None = None,
+        played: bool = False,
         warm_up: Callable[[LiveEngine], None] = lambda engine: None,
         clock: Clock | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        if plan.broker != (PAPER if broker is None else broker.name):
+        if not played and plan.broker != (PAPER if broker is None else broker.name):
             raise RunError(f"live.broker = {plan.broker}: that broker was not given.")
         self.engine = LiveEngine(plan)
+        self.engine.reports.played = self.engine.external.played = played
         self._store = store
         self._reader: StoreReader = store.reader()
         self._saver = Saver()
