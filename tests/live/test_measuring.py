@@ -19,6 +19,7 @@ from streaming.settings import Live, Monitoring, Settings
 from streaming.store import StoreReader
 
 from .conftest import NAMES
+from .fills import FILLS, fill
 
 READ = (
     "unrealized_pnl_latest",
@@ -217,3 +218,35 @@ def test_a_port_that_is_taken_holds_nothing_up_and_is_served_when_it_is_free(
     (record,) = caplog.records
     assert f"127.0.0.1:{port}/metrics cannot be served" in record.getMessage()
     assert served[0]["engine_checkpoint_duration_seconds_count"] == {(): 10}
+
+
+def test_accounts_whose_fills_brokers_report_are_told_like_others(folder, port):
+    """The exchange's, and one elsewhere whose fills a feed brings."""
+    store = store_path(Settings(), folder)
+    (folder / "live-inbox" / "reports").mkdir(parents=True)
+    lines = [
+        fill("desk", order, 1, at, side=side, qty=qty, said="s")
+        for at, (order, side, qty) in enumerate([("a", "BUY", "3"), ("b", "SELL", "1")])
+    ]
+    lines.append(fill("desk", "c", 1, 60, said="t"))
+    path = folder / "live-inbox" / "reports" / "r.csv"
+    path.write_text("\n".join([FILLS, *lines]))
+    replayed, inbox = (
+        settings_of(port, broker="exchange", feed=one) for one in ("replay", "inbox")
+    )
+    told, ticks = [], 0
+
+    def on_tick(tick):
+        nonlocal ticks
+        ticks += tick is not None
+        if tick is not None and (ticks % 20 == 0 or tick.fills.read == len(lines)):
+            values, _ = scrape(port)
+            told.append((values, agree(values, store)))
+
+    for settings in (replayed, inbox):
+        run_live(settings, folder, until_end=True, holder="test", on_tick=on_tick)
+    _, held = told[-1]
+    assert "ANT" in held
+    for name in ("te_realized_pnl_total", "te_net_exposure", "te_open_positions_count"):
+        accounts = {account for values, _ in told for account, _ in values.get(name, {})}
+        assert accounts == {"live", "desk", "paper:live"}, name

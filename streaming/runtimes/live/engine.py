@@ -50,7 +50,7 @@ from streaming.runtimes.backtest.definition import account_rules
 from streaming.runtimes.live.book import AccountBook
 from streaming.runtimes.live.engine_rows import by_time, late_alerts, latest_rows
 from streaming.runtimes.live.fed_reports import FedReports
-from streaming.runtimes.live.marking import Marking
+from streaming.runtimes.live.marking import Closes, Marking
 from streaming.runtimes.live.outputs import write_outcome, write_positions
 from streaming.runtimes.live.reports import Meet, Owners, Reports, broker_source
 from streaming.runtimes.live.series import Series
@@ -446,11 +446,20 @@ class LiveEngine:
         self._write_positions(tick, reports.state)
         reports.unwritten = False
 
+    @property
+    def states(self) -> tuple[EngineState, ...]:
+        """The TradingEngine's, one for each set of accounts."""
+        return self.fills, self.reports.state, self.external.state
+
+    @property
+    def marked_at(self) -> Closes:
+        """The closes that open positions are marked at."""
+        if not self.marks:
+            return self.closes
+        return self.marking.closes(self.closes, self.prices.waiting)
+
     def _write_positions(self, tick: Tick, state: EngineState) -> None:
-        closes = (
-            self.marking.closes(self.closes, self.prices.waiting) if self.marks else self.closes
-        )
-        write_positions(tick, self.trading, state, self._settings, closes)
+        write_positions(tick, self.trading, state, self._settings, self.marked_at)
 
 
 _PRICES = arrow_schema(PRICE_1M_HISTORY)

@@ -26,6 +26,7 @@ from streaming.contracts import (
 )
 from streaming.errors import StoreError
 from streaming.jobs.monitoring import Marks, marks
+from streaming.jobs.trading_engine import EngineState
 from streaming.monitoring.endpoint import HOST, PATH, Board, Endpoint
 from streaming.monitoring.figures import (
     Booked,
@@ -39,6 +40,7 @@ from streaming.rules.intake import NO_TIME
 from streaming.rules.state import pack, unpack
 from streaming.rules.units import OVERFLOW, SCALE
 from streaming.runtimes.live.engine import LiveEngine, LivePlan, Tick
+from streaming.runtimes.live.marking import Closes
 from streaming.store import Clock, StoreReader
 
 STATE = "tally"
@@ -46,6 +48,7 @@ STATE = "tally"
 
 _KIND, _VERSION = "tally", 1
 _TRY_AGAIN_SECONDS = 10.0
+_STATES = 3
 
 _log = logging.getLogger(__name__)
 
@@ -114,72 +117,85 @@ class Meter:
         self._instruments = plan.instruments
         self._commits = Durations()
         self._committed: int | None = None
-        self._owners: list[tuple[str, str]] = []
-        self._owner: Int = np.empty(0, np.int64)
-        self._symbols: list[str] = []
-        self._symbol: Int = np.empty(0, np.int64)
+        self._names = [_Names() for _ in range(_STATES)]
 
     def figures(self, engine: LiveEngine, tick: Tick | None, tally: Tally) -> Figures:
         """Say how an engine stands after a tick that was committed; None: after a restart."""
         if tick is not None:
             self._commits = self._commits.plus(tick.commit_seconds)
             self._committed = time.time_ns() // 1000
-        self._learn(engine)
-        found = marks(engine.fills, engine.closes)
+        # No account is in two of them.
+        states, closes = engine.states, engine.marked_at
+        found = [marks(state, closes) for state in states]
+        for names, state in zip(self._names, states, strict=True):
+            names.learn(state)
         done = engine.done_to
         return Figures(
-            tuple(self._held(found)),
-            tuple(self._booked(engine)),
-            tuple(self._largest(engine, found)),
+            tuple(one for at in range(_STATES) for one in self._held(self._names[at], found[at])),
+            tuple(one for at in range(_STATES) for one in _booked(self._names[at], states[at])),
+            tuple(self._largest(closes, found)),
             tally,
             self._commits,
             self._committed,
             done if done > 0 else None,
         )
 
-    def _learn(self, engine: LiveEngine) -> None:
-        """Give numbers to the owners and symbols of position keys, which only ever grow."""
-        keys = engine.fills.keys
-        if len(keys) == len(self._owner):
-            return
-        self._owners, self._owner = _coded([(account, strategy) for account, strategy, _ in keys])
-        self._symbols, self._symbol = _coded([key[2] for key in keys])
-
-    def _held(self, found: Marks) -> Iterator[OwnerFigures]:
-        owner, many = self._owner[found.key], len(self._owners)
+    def _held(self, names: "_Names", found: Marks) -> Iterator[OwnerFigures]:
+        owner, many = names.owner[found.key], len(names.owners)
         counts = np.bincount(owner, minlength=many).tolist()
         unrealized = _sums(owner, found.unrealized, many)
         exposure = _sums(owner, found.exposure, many)
         for at in np.unique(owner).tolist():
-            account, strategy = self._owners[at]
+            account, strategy = names.owners[at]
             pnl = unrealized[at] if self._unrealized else None
             yield OwnerFigures(account, strategy, counts[at], pnl, exposure[at])
 
-    def _booked(self, engine: LiveEngine) -> Iterator[Booked]:
-        state, many = engine.fills, len(self._owners)
-        realized, fees = (_sums(self._owner, one, many) for one in (state.realized, state.fees))
-        matched = np.unique(self._owner[state.last_match != NO_TIME]).tolist()
-        for at in matched:
-            account, strategy = self._owners[at]
-            yield Booked(account, strategy, realized[at], fees[at])
-
-    def _largest(self, engine: LiveEngine, found: Marks) -> Iterator[SymbolFigures]:
+    def _largest(self, closes: Closes, found: list[Marks]) -> Iterator[SymbolFigures]:
         """Give the symbols with the largest positions, then others by name."""
         if not self._top:
             return
-        gross = np.zeros(len(self._symbols))
-        np.add.at(gross, self._symbol[found.key], np.abs(found.exposure / SCALE))
-        held = np.unique(self._symbol[found.key]).tolist()
-        names = sorted((-gross[at], self._symbols[at]) for at in held)
-        chosen = dict.fromkeys([name for _, name in names[: self._top]], True)
+        gross: dict[str, float] = {}
+        for names, held in zip(self._names, found, strict=True):
+            code = names.symbol[held.key]
+            sums = np.bincount(code, np.abs(held.exposure / SCALE), len(names.symbols))
+            for at in np.unique(code).tolist():
+                name = names.symbols[at]
+                gross[name] = gross.get(name, 0.0) + float(sums[at])
+        ranked = sorted(gross, key=lambda name: (-gross[name], name))
+        chosen = dict.fromkeys(ranked[: self._top], True)
         if len(chosen) < self._top:
-            for name in sorted(engine.closes):
+            for name in sorted(closes):
                 if len(chosen) == self._top:
                     break
                 chosen.setdefault(name, False)
         for name, is_held in chosen.items():
-            last = engine.closes[name][1]
+            last = closes[name][1]
             yield SymbolFigures(name, last, self._instruments[name].calendar, is_held)
+
+
+class _Names:
+    """Numbers for the owners and symbols of a state's position keys, which only ever grow."""
+
+    def __init__(self) -> None:
+        self.owners: list[tuple[str, str]] = []
+        self.owner: Int = np.empty(0, np.int64)
+        self.symbols: list[str] = []
+        self.symbol: Int = np.empty(0, np.int64)
+
+    def learn(self, state: EngineState) -> None:
+        """Give numbers to those that are new."""
+        keys = state.keys
+        if len(keys) != len(self.owner):
+            self.owners, self.owner = _coded([(account, strategy) for account, strategy, _ in keys])
+            self.symbols, self.symbol = _coded([key[2] for key in keys])
+
+
+def _booked(names: _Names, state: EngineState) -> Iterator[Booked]:
+    many = len(names.owners)
+    realized, fees = (_sums(names.owner, one, many) for one in (state.realized, state.fees))
+    for at in np.unique(names.owner[state.last_match != NO_TIME]).tolist():
+        account, strategy = names.owners[at]
+        yield Booked(account, strategy, realized[at], fees[at])
 
 
 def _coded(names: Sequence[Name]) -> tuple[list[Name], Int]:
