@@ -265,7 +265,7 @@ class LiveService:
         lateness = self._settings.wm.engine.lateness_sec * 1_000_000
         idle = self._clock.uptime() - self._fed_at >= lateness
         feeds = [one.feed for one in readings]
-        if idle and self.engine.fed.waiting and all(feed.connected for feed in feeds):
+        if feeds and idle and self.engine.fed.waiting and all(one.connected for one in feeds):
             self.engine.fed.complete(tick, feeds[0].name)
 
     def _decide(self, tick: Tick, positions: dict[str, str]) -> bool:
