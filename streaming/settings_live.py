@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from streaming.settings_values import AccountName, Chance, Count, Section, SocketUrl, Speed
+from streaming.settings_values import AccountName, Chance, Count, Number, Section, SocketUrl, Speed
 
 
 class InboxOfFeeds(Section):
@@ -63,6 +63,12 @@ class Live(Section):
     broker: Literal["paper", "exchange"] = Field(
         default="paper",
         description="who fills the orders: paper at the next bar, exchange as exchange.* has it",
+    )
+    daily_loss_limit: Number | None = Field(
+        default=None,
+        gt=0,
+        description="loss of a day, realised and unrealised, at which nothing new is opened, "
+        "currency; none: no limit",
     )
     strategies: str = Field(default="all", description="ids with commas between them, or all")
     feed: Literal["replay", "inbox", "socket"] = Field(

@@ -16,6 +16,7 @@ from streaming.contracts import (
     STRATEGY_PERF_LATEST,
     STRATEGY_WEIGHTS_LATEST,
     TABLES,
+    TRADING_HALTS_LATEST,
 )
 from trading_assets.contract_metadata import OWNERS, schema_metadata
 
@@ -23,12 +24,13 @@ GROUP = "live"
 
 _ELSEWHERE = (
     # The engine has rows of these too, and they are told on their pages; history of imports
-    # and backtests, and scores, make them.
+    # and backtests, scores, and people make them.
     PRICE_1M_HISTORY,
     INDICATOR_HISTORY,
     QUARANTINE_HISTORY,
     STRATEGY_PERF_LATEST,
     STRATEGY_WEIGHTS_LATEST,
+    TRADING_HALTS_LATEST,
 )
 ENGINE_TABLES = tuple(table for table in TABLES.values() if table not in _ELSEWHERE)
 """Tables that the live engine alone writes."""
@@ -43,7 +45,11 @@ _MADE_FROM = {
     # The gate looks at the open positions too, which come of what it accepted: lineage cannot
     # draw a circle, and is cut there.
     "accepted_trade_signal_history": ["strategy_signal_history", "strategy_weights_latest"],
-    "rejected_trade_signal_history": ["strategy_signal_history", "strategy_weights_latest"],
+    "rejected_trade_signal_history": [
+        "strategy_signal_history",
+        "strategy_weights_latest",
+        "trading_halts_latest",
+    ],
     "order_event_history": ["accepted_trade_signal_history"],
     "exec_report_history": ["accepted_trade_signal_history"],
     "trade_match_history": ["exec_report_history"],
@@ -55,7 +61,11 @@ _MADE_FROM = {
     "strategy_perf_latest": ["paper_trade_match_history"],
     "strategy_weights_latest": ["strategy_perf_latest"],
     "quarantine_history": ["price_1m_history"],
-    "watermark_history": ["price_1m_history", "strategy_weights_latest"],
+    "watermark_history": [
+        "price_1m_history",
+        "strategy_weights_latest",
+        "trading_halts_latest",
+    ],
     "risk_alerts_history": ["exec_report_history", "rejected_trade_signal_history"],
 }
 
@@ -92,6 +102,8 @@ def written_by(name: str) -> str:
     """Say what writes a table that no asset of the location `analytics` makes."""
     if name == QUARANTINE_HISTORY.name:
         return f"importing prices writes it, so materialise {PRICE_1M_HISTORY.name}"
+    if name == TRADING_HALTS_LATEST.name:
+        return "people write it, with `trading halt` and `trading resume`"
     if name in {table.name for table in ENGINE_TABLES}:
         return "the live engine writes it (live_engine_job, or catch_up)"
     return "nothing makes it yet"

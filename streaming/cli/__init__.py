@@ -28,6 +28,7 @@ _COMMANDS = (
     "live",
     "replay",
     "status",
+    "halt",
     "export",
     "metrics",
     "scores",

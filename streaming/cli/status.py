@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from streaming.instruments import Instruments
-    from streaming.runtimes.live.status import Position, Status
+    from streaming.runtimes.live.status import Halt, Position, Status
 
 _EVERY_SECONDS = 1.0
 
@@ -37,7 +37,7 @@ def status(
     settings: SettingsFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show positions, PnL, the last tick, lag, lease and rejections of a store."""
+    """Show positions, PnL, the last tick, lag, lease, halts and rejections of a store."""
     if watch and as_json:
         raise typer.BadParameter("--json prints once; leave out --watch", param_hint="--json")
     from rich.console import Group
@@ -91,6 +91,7 @@ def _facts(found: "Status") -> dict[str, Any]:
             "since": _time(found.lease.taken),
             "ageSeconds": found.lease_age,
         },
+        "halts": [{**one._asdict(), "since": _time(one.since)} for one in found.halts],
         "positions": [one._asdict() for one in found.positions],
         "realized": [
             {"account": account, "strategy": strategy, "net": net}
@@ -122,7 +123,8 @@ def _page(found: "Status", most: int | None = None) -> "list[RenderableType]":
         f"Decided up to {_time(found.complete_to)}{lag}. {found.commits:,} commits, the last at "
         f"{_time(found.committed)}.\nLease: {found.lease} {state}."
     )
-    page: list[RenderableType] = [head, _positions(found.positions, most), _accounts(found)]
+    page: list[RenderableType] = [head, *map(_halt, found.halts)]
+    page += [_positions(found.positions, most), _accounts(found)]
     if most is None:
         page.append(
             _table(
@@ -142,6 +144,12 @@ def _page(found: "Status", most: int | None = None) -> "list[RenderableType]":
     )
     alerts = [f"{_time(ts)} {code}: {text}" for ts, code, text in found.alerts]
     return [*page, *(["Newest alerts:", *alerts] if alerts else [])]
+
+
+def _halt(one: "Halt") -> str:
+    """Say that an account is halted, or is about to be halted or resumed."""
+    read = "; the engine has not read it yet" if one.pending else ""
+    return f"{one.code}: account {one.account} since {_time(one.since)}: {one.reason}{read}."
 
 
 def _positions(positions: "Sequence[Position]", most: int | None) -> "Table":

@@ -27,6 +27,7 @@ from streaming.contracts.matches import PAPER_TRADE_MATCH_HISTORY, TRADE_MATCH_H
 from streaming.contracts.operations import (
     QUARANTINE_HISTORY,
     RISK_ALERTS_HISTORY,
+    TRADING_HALTS_LATEST,
     WATERMARK_HISTORY,
 )
 from streaming.contracts.orders import EXEC_REPORT_HISTORY, ORDER_EVENT_HISTORY, ORDER_EVENTS
@@ -71,6 +72,7 @@ TABLES: dict[str, Table] = {
         UNREALIZED_PNL_LATEST,
         STRATEGY_PERF_LATEST,
         STRATEGY_WEIGHTS_LATEST,
+        TRADING_HALTS_LATEST,
         QUARANTINE_HISTORY,
         RISK_ALERTS_HISTORY,
         WATERMARK_HISTORY,
@@ -119,6 +121,7 @@ __all__ = [
     "STRATEGY_WEIGHTS_LATEST",
     "TABLES",
     "TRADE_MATCH_HISTORY",
+    "TRADING_HALTS_LATEST",
     "UNREALIZED_PNL_LATEST",
     "WATERMARK_HISTORY",
     "Column",

@@ -1,10 +1,10 @@
-"""Operations: rows refused anywhere, what is worth a person's look, and the order of the input."""
+"""Operations: rows refused, what is worth a person's look, halts, and the order of the input."""
 
 from dataclasses import replace
 
-from streaming.contracts.columns import integer, key, text, time
+from streaming.contracts.columns import flag, integer, key, text, time
 from streaming.contracts.keys import ACCOUNT, STRATEGY
-from streaming.contracts.table import log_table
+from streaming.contracts.table import latest_table, log_table
 
 QUARANTINE_HISTORY = log_table(
     "quarantine_history",
@@ -38,6 +38,18 @@ RISK_ALERTS_HISTORY = log_table(
     buckets=1,
     ordered_by="ts",
     ttl_days=90,
+)
+
+TRADING_HALTS_LATEST = latest_table(
+    "trading_halts_latest",
+    "What a person last said of an account: whether it may open and add to positions.",
+    key=[ACCOUNT],
+    columns=[
+        flag("halted", "true: nothing new is opened, and what is open may be closed"),
+        text("reason", "why, for a person", nullable=True),
+        time("ts", "wall clock when it was said"),
+    ],
+    buckets=1,
 )
 
 WATERMARK_HISTORY = log_table(

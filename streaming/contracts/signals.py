@@ -13,7 +13,14 @@ from streaming.contracts.keys import (
 )
 from streaming.contracts.table import latest_table, log_table
 
-REJECTIONS = ("OPEN_LIMIT_EXCEEDED", "NO_OPEN_POSITION", "BUDGET_EXCEEDED", "BELOW_MIN_QTY")
+REJECTIONS = (
+    "OPEN_LIMIT_EXCEEDED",
+    "NO_OPEN_POSITION",
+    "BUDGET_EXCEEDED",
+    "BELOW_MIN_QTY",
+    "TRADING_HALTED",
+    "DAILY_LOSS_EXCEEDED",
+)
 """Why the gate turns a signal down."""
 
 WANTED = action("what the strategy wants")

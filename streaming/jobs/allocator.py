@@ -5,7 +5,7 @@ where they are simulated, their fills (`streaming.jobs.allocator_rows`); the rul
 `streaming.rules.account` and, where a broker fills, of `streaming.rules.brokered_account`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -65,6 +65,18 @@ class TakenByBroker(NamedTuple):
     outcome: BrokeredOutcome
 
 
+Step = Callable[[Signals, BarTable, int], Any]
+"""Takes an account through signals and bars to a time; gives what came of it."""
+
+Lead = Callable[[AccountState, Market, Signals, Step], Any]
+"""Leads an account through a slice by such steps; gives what came of all of them."""
+
+
+def straight(account: AccountState, market: Market, signals: Signals, step: Step) -> Any:
+    """Lead an account through a slice in one step."""
+    return step(signals, market.table, market.complete_to)
+
+
 def market_of(symbols: Sequence[str], bars: dict[str, Bars], last: Int, complete_to: int) -> Market:
     """Lay the bars of a slice end to end."""
     parts = [bars[symbol] for symbol in symbols]
@@ -100,6 +112,7 @@ def advance(
     market: Market,
     found: dict[str, list[StrategySignals]],
     schedule: WeightSchedule | None,
+    lead: Lead = straight,
 ) -> Taken:
     """Take an account of the simulated broker through a slice of time.
 
@@ -113,9 +126,11 @@ def advance(
         For each strategy its signals on each of the account's symbols.
     schedule
         Weights; None: equal ones.
+    lead
+        How it goes there.
     """
     signals, confidence = _ranked(account, market, found, schedule)
-    outcome = account.advance(signals, market.table, market.complete_to)
+    outcome = lead(account, market, signals, account.advance)
     return Taken(signals, confidence, outcome)
 
 
@@ -125,13 +140,18 @@ def follow(
     found: dict[str, list[StrategySignals]],
     schedule: WeightSchedule | None,
     reported_to: int,
+    lead: Lead = straight,
 ) -> TakenByBroker:
     """Take an account whose orders a broker fills through a slice of time; see `advance`.
 
     `reported_to` is the time up to which the broker's reports are known, microseconds UTC.
     """
     signals, confidence = _ranked(account, market, found, schedule)
-    outcome = account.advance(signals, reported_to, market.complete_to)
+
+    def step(signals: Signals, bars: BarTable, complete_to: int) -> BrokeredOutcome:
+        return account.advance(signals, reported_to, complete_to)
+
+    outcome = lead(account, market, signals, step)
     return TakenByBroker(signals, confidence, outcome)
 
 

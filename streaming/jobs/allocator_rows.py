@@ -21,7 +21,7 @@ from streaming.jobs.strategies.signals import signal_rows
 from streaming.rules.account import Account
 from streaming.rules.account_state import AccountState
 from streaming.rules.compile import Records
-from streaming.rules.gate import CODES, OK
+from streaming.rules.gate import CODES, HALTS, OK
 from streaming.rules.ids import SIMULATED_FILL_ID, Words, id_text, id_words, order_ids
 from streaming.rules.units import SCALE
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 Int = NDArray[np.int64]
 VENUE = "simulated"
 CANCEL_REASON = "no bar within tradepicker.reservationTtlMs"
+_CODES = (*CODES, *HALTS)
 
 
 class Owned(NamedTuple):
@@ -158,7 +159,7 @@ def decision_rows(
         REJECTED_TRADE_SIGNAL_HISTORY.name: Owned(
             _table(
                 REJECTED_TRADE_SIGNAL_HISTORY,
-                common(rejected) | {"code": coded_texts(CODES, taken.outcome.code[rejected])},
+                common(rejected) | {"code": coded_texts(_CODES, taken.outcome.code[rejected])},
             ),
             signals.strategy[rejected],
         ),
@@ -200,6 +201,20 @@ def _event_rows(
         },
     )
     return Owned(table, owners)
+
+
+def ended_rows(account: AccountState, ended: Records, reason: str) -> pa.Table:
+    """Give `order_event_history` of orders (ENDED[n]) that are cancelled for a reason."""
+    return _table(
+        ORDER_EVENT_HISTORY,
+        {
+            "accountId": same_text(account.name, len(ended)),
+            "orderId": id_text(id_words(ended)),
+            "event": same_text("CANCELLED", len(ended)),
+            "ts": time_array(ended["ts"]),
+            "reason": same_text(reason, len(ended)),
+        },
+    )
 
 
 def _exec_rows(account: Account, fills: Records) -> Owned:

@@ -62,6 +62,17 @@ class Account(AccountState):
     order = ORDER
     claim_orders = staticmethod(_claim_orders)
 
+    def cancel_openings(self, ts: int) -> Records:
+        """End the live orders that open or add, at a time: ENDED[n] by (ts, orderId) of theirs."""
+        opens = self.waiting["opens"] != 0
+        over = np.sort(self.waiting[opens], order=["ts", "id_high", "id_low"])
+        self._open(self.lots, self.waiting[~opens], self._open_refs, self._open_fills)
+        ended = np.zeros(len(over), ENDED)
+        for name in ("id_high", "id_low", "strategy", "symbol"):
+            ended[name] = over[name]
+        ended["ts"] = ts
+        return ended
+
     def advance(self, signals: Signals, bars: BarTable, complete_to: int) -> Outcome:
         """Take the account to `complete_to` (microseconds UTC, inclusive).
 

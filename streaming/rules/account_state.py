@@ -133,6 +133,13 @@ class AccountState:
         type(self).claim_orders(self.rules, orders, self._gates, self._holdings())
         _sum_up(self.rules, lots.books, self._gates, self._holdings())
 
+    def halt(self, why: int) -> None:
+        """Reject what opens or adds from now on, as numbered by `HALTS` of the gate; 0: no more.
+
+        It is no part of what is saved.
+        """
+        self._gates.halted[:] = why
+
     def _holdings(self) -> Holdings:
         return Holdings(
             self.lots.books,

@@ -106,6 +106,8 @@ def decide(
     if signals.buys[row]:
         if net < 0:
             return _against(-net, held.buying[key], hint, lot, least, BUDGET_EXCEEDED), False
+        if gates.halted[gate] != 0:
+            return -gates.halted[gate], True
         if not admits_buy(gates, gate, symbol, rules.max_open):
             return -OPEN_LIMIT_EXCEEDED, True
         return _opening(signals, row, key, rules, instruments, held), True
@@ -113,6 +115,8 @@ def decide(
         return _against(net, held.selling[key], hint, lot, least, NO_OPEN_POSITION), False
     if rules.sell_requires_long or gates.holders[gate, symbol] == 0:
         return -NO_OPEN_POSITION, True
+    if gates.halted[gate] != 0:
+        return -gates.halted[gate], True
     return _opening(signals, row, key, rules, instruments, held), True
 
 

@@ -23,6 +23,12 @@ BELOW_MIN_QTY = 4
 CODES = ("OK", "OPEN_LIMIT_EXCEEDED", "NO_OPEN_POSITION", "BUDGET_EXCEEDED", "BELOW_MIN_QTY")
 """Names of the decisions, by their number."""
 
+TRADING_HALTED = 5
+DAILY_LOSS_EXCEEDED = 6
+
+HALTS = ("TRADING_HALTED", "DAILY_LOSS_EXCEEDED")
+"""Names of why a gate is shut to what opens or adds, numbered on from `CODES`."""
+
 
 class Gates(NamedTuple):
     """What the gates of one account count; changed in place.
@@ -37,12 +43,15 @@ class Gates(NamedTuple):
         Symbols with at least one holder.
     taken : int64[gates]
         Symbols that are open or, where places are reserved, have a live BUY order.
+    halted : int64[gates]
+        Why nothing may open or add, as numbered by `HALTS`; 0 where it may.
     """
 
     holders: Int
     live_buys: Int
     opened: Int
     taken: Int
+    halted: Int
 
 
 def new_gates(gates: int, symbols: int) -> Gates:
@@ -50,6 +59,7 @@ def new_gates(gates: int, symbols: int) -> Gates:
     return Gates(
         np.zeros((gates, symbols), np.int64),
         np.zeros((gates, symbols), np.int64),
+        np.zeros(gates, np.int64),
         np.zeros(gates, np.int64),
         np.zeros(gates, np.int64),
     )

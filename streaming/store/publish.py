@@ -1,4 +1,4 @@
-"""Publish to the engine from a process that does not hold the lease: scores and weights.
+"""Publish to the engine from a process that does not hold the lease: scores, weights and halts.
 
 Some tables are written by others than the engine, which only reads them: they need no lease.
 All of a publication becomes true in one transaction, for which the writer waits; it counts as no
@@ -9,13 +9,17 @@ stands among the positions under the publisher's own name.
 from collections.abc import Sequence
 from pathlib import Path
 
-from streaming.contracts import STRATEGY_PERF_LATEST, STRATEGY_WEIGHTS_LATEST
+from streaming.contracts import (
+    STRATEGY_PERF_LATEST,
+    STRATEGY_WEIGHTS_LATEST,
+    TRADING_HALTS_LATEST,
+)
 from streaming.errors import StoreError
 from streaming.store.commit import Change, Commit, Plan
 from streaming.store.connection import At, connect_writer, nothing, store_errors, transaction
 from streaming.store.schema import check
 
-PUBLISHED = (STRATEGY_PERF_LATEST, STRATEGY_WEIGHTS_LATEST)
+PUBLISHED = (STRATEGY_PERF_LATEST, STRATEGY_WEIGHTS_LATEST, TRADING_HALTS_LATEST)
 """Tables that the engine never writes."""
 
 

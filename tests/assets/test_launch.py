@@ -157,6 +157,8 @@ def test_what_only_others_write_is_told(name, monkeypatch, capsys):
         by = "importing prices writes it, so materialise price_1m_history"
     elif name in ("strategy_perf_latest", "strategy_weights_latest"):
         by = "nothing makes it yet"
+    elif name == "trading_halts_latest":
+        by = "people write it, with `trading halt` and `trading resume`"
     assert line.startswith(f"error: {name} is not materialised: {by}")
 
 

@@ -26,7 +26,7 @@ def test_both_locations_have_every_table_and_none_is_made_twice():
     assert made_by(defs) == MADE
     assert not made_by(defs) & made_by(analytics)
     assert keys_of(defs) | keys_of(analytics) >= set(TABLES)
-    assert keys_of(defs) == MADE | SHARED | {"strategy_weights_latest"}
+    assert keys_of(defs) == MADE | SHARED | {"strategy_weights_latest", "trading_halts_latest"}
 
 
 def test_lineage_is_one_picture():

@@ -32,6 +32,7 @@ realized_pnl_latest(accountId, strategyId, symbol | realizedPnl, fees, ts)
 unrealized_pnl_latest(accountId, strategyId, symbol | unrealizedPnl, currentPrice, avgPrice, netQty, ts)
 strategy_perf_latest(strategyId | asOf, windowDays, observations, activeDays, netPnl, openPnl, sharpe, sharpeStdError, shrunkSharpe, tStat, psr, maxDrawdown, flag)
 strategy_weights_latest(strategyId | weight, previousWeight, equalPart, scorePart, asOf, effectiveFrom, reason)
+trading_halts_latest(accountId | halted, reason, ts)
 """  # noqa: E501
 
 
@@ -91,6 +92,7 @@ def test_the_specified_words():
     assert words("accepted_trade_signal_history", "reason") == ["OK"]
     assert words("rejected_trade_signal_history", "code") == [
         "OPEN_LIMIT_EXCEEDED", "NO_OPEN_POSITION", "BUDGET_EXCEEDED", "BELOW_MIN_QTY",
+        "TRADING_HALTED", "DAILY_LOSS_EXCEEDED",
     ]  # fmt: skip
     assert words("order_event_history", "event") == [
         "SENT", "ACKED", "REJECTED", "CANCELLED", "EXPIRED",
@@ -153,6 +155,7 @@ def test_what_may_be_empty_is_what_the_specification_leaves_open():
         "strategy_perf_latest.flag",
         "strategy_weights_latest.previousWeight",
         "strategy_weights_latest.reason",
+        "trading_halts_latest.reason",
         "quarantine_history.ts",
         "watermark_history.completeTo",
         "watermark_history.strategyId",

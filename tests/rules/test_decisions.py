@@ -8,8 +8,10 @@ from streaming.rules.fifo import BOOK, LOT
 from streaming.rules.gate import (
     BELOW_MIN_QTY,
     BUDGET_EXCEEDED,
+    DAILY_LOSS_EXCEEDED,
     NO_OPEN_POSITION,
     OPEN_LIMIT_EXCEEDED,
+    TRADING_HALTED,
     new_gates,
 )
 from streaming.rules.holdings import Holdings, Instruments, Rules
@@ -29,6 +31,8 @@ def decided(
     weight=SCALE,
     price=SCALE,
     most=1,
+    strict=1,
+    halted=0,
 ):
     """Decide one signal of one strategy on one symbol: (units or negated code, opens).
 
@@ -58,7 +62,8 @@ def decided(
     )
     gates = new_gates(1, 1)
     gates.holders[0, 0] = gates.opened[0] = gates.taken[0] = int(held != 0)
-    rules = Rules(most, 1, 1, 60, 0, capital, -1, -1, -1, 0, 0)
+    gates.halted[:] = halted
+    rules = Rules(most, strict, 1, 60, 0, capital, -1, -1, -1, 0, 0)
     facts = Instruments(*(np.array([fact]) for fact in (lot, least, 0, SCALE)))
     units, opens = decide(signals, 0, 0, rules, facts, gates, state)
     return int(units), bool(opens)
@@ -132,3 +137,15 @@ def test_nothing_bought_is_below_the_least_even_of_nothing():
 def test_what_is_refused_would_have_opened():
     assert decided(True, most=0) == (-OPEN_LIMIT_EXCEEDED, True)
     assert decided(False) == (-NO_OPEN_POSITION, True)
+
+
+@pytest.mark.parametrize("why", [TRADING_HALTED, DAILY_LOSS_EXCEEDED])
+def test_halted_what_opens_or_adds_is_refused_and_what_closes_goes_on(why):
+    assert decided(True, halted=why) == (-why, True)
+    assert decided(True, held=15, halted=why) == (-why, True)
+    assert decided(True, most=0, halted=why) == (-why, True)
+    assert decided(False, held=15, halted=why) == (15, False)
+    assert decided(True, held=-15, halted=why) == (15, False)
+    assert decided(False, held=-15, strict=0, halted=why) == (-why, True)
+    assert decided(False, strict=0, halted=why) == (-NO_OPEN_POSITION, True)
+    assert decided(False, halted=why) == (-NO_OPEN_POSITION, True)

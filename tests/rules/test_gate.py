@@ -11,6 +11,7 @@ from oracle.gate import (
     OPEN_LIMIT_EXCEEDED,
 )
 
+from streaming.contracts import REJECTIONS
 from streaming.rules import gate
 
 GATES, SYMBOLS, STRATEGIES = 2, 4, 3
@@ -67,3 +68,11 @@ def test_new_gates_are_empty():
 def test_codes_have_the_names_of_the_specification(code):
     assert gate.CODES[getattr(gate, code)] == code
     assert len(gate.CODES) == 5
+
+
+def test_halts_are_numbered_on_and_have_the_names_of_the_contract():
+    names = (*gate.CODES, *gate.HALTS)
+    for code in (gate.TRADING_HALTED, gate.DAILY_LOSS_EXCEEDED):
+        assert getattr(gate, names[code]) == code
+    assert names[1:] == REJECTIONS
+    assert gate.new_gates(2, 3).halted.tolist() == [0, 0]

@@ -12,16 +12,19 @@ from numpy.typing import NDArray
 
 from streaming.instruments import Instruments
 from streaming.jobs.allocator import (
+    Lead,
     Market,
     Taken,
     TakenByBroker,
     advance,
     follow,
     instruments_of,
+    straight,
 )
 from streaming.jobs.paper_broker import paper_name, paper_rules, paper_weights
 from streaming.jobs.strategies.signals import Signals
 from streaming.rules.account import Account
+from streaming.rules.account_state import AccountState
 from streaming.rules.brokered_account import BrokeredAccount
 from streaming.rules.holdings import Rules
 from streaming.rules.weights import WeightSchedule
@@ -49,6 +52,8 @@ class AccountBook:
         Ids, sorted.
     brokered
         Whether a broker fills the orders of the one that trades.
+    lead
+        How the one that trades goes through a slice of time.
 
     Attributes
     ----------
@@ -67,17 +72,24 @@ class AccountBook:
         instruments: Instruments,
         *,
         brokered: bool = False,
+        lead: Lead = straight,
     ) -> None:
         self._strategies = list(strategies)
         self._instruments = instruments
         self._trader = _Member(name, rules, None)
         paper = _Member(paper_name(name), paper_rules(rules), paper_weights(self._strategies))
+        self._lead = lead
         self._members = [paper] if brokered else [self._trader, paper]
         self.symbols: list[str] = []
         self.accounts: list[Account] = []
         self._brokered = brokered
         self.brokered: BrokeredAccount | None = None
         self._take_symbols([], {})
+
+    @property
+    def trader(self) -> AccountState:
+        """The account that trades."""
+        return self.accounts[0] if self.brokered is None else self.brokered
 
     def include(self, symbols: Sequence[str]) -> None:
         """Make sure that symbols (any order) take part; new ones start flat."""
@@ -112,7 +124,16 @@ class AccountBook:
             Published ones; None: equal.
         """
         return [
-            (account, advance(account, market, dict(found), member.weights or weights))
+            (
+                account,
+                advance(
+                    account,
+                    market,
+                    dict(found),
+                    member.weights or weights,
+                    self._lead if account is self.trader else straight,
+                ),
+            )
             for account, member in zip(self.accounts, self._members, strict=True)
         ]
 
@@ -130,7 +151,7 @@ class AccountBook:
         account = self.brokered
         if account is None:
             return None
-        return account, follow(account, market, dict(found), weights, reported_to)
+        return account, follow(account, market, dict(found), weights, reported_to, self._lead)
 
     def _take_symbols(self, symbols: list[str], states: Mapping[str, bytes]) -> None:
         facts = instruments_of(symbols, self._instruments)

@@ -4,6 +4,9 @@ An order is in the store, as SENT, before it goes out. What has gone out, and wh
 said of it, is the broker's to know: after a start, and after each time that it could not be
 reached, it is asked, and orders that it does not have are sent again under their orderId, which
 it takes once. Orders and positions that differ are alerted, and nothing is changed.
+
+While trading is halted no order that opens or adds goes out: one that has not is cancelled here,
+and of one that has the broker is asked to cancel what is not filled.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,13 +14,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from streaming.brokers.broker import Broker, BrokerOrder
-from streaming.contracts import RISK_ALERTS_HISTORY
+from streaming.contracts import ORDER_EVENT_HISTORY, RISK_ALERTS_HISTORY, arrow_schema
 from streaming.errors import BrokerError
 from streaming.jobs.broker_reports import alert_rows
 from streaming.jobs.trading_engine import ReportBatch
 from streaming.rules.bars import Bars
+from streaming.rules.brokered import END
+from streaming.rules.brokered_account import BrokeredAccount
 from streaming.rules.ids import id_text, id_words
 from streaming.rules.orders import NEVER
 from streaming.runtimes.live.engine import LiveEngine
@@ -81,6 +87,7 @@ class Desk:
             first = not self._line.checked
             if first:
                 self._ask()
+            self._withdraw(tick)
             self._hand_out()
             self._broker.show(bars, complete_to)
             self._listen(tick, now)
@@ -119,18 +126,24 @@ class Desk:
         self._line.checked = True
 
     def _hand_out(self) -> None:
-        """Send live orders that have not gone out, and ask to cancel those whose time is over."""
+        """Send live orders that have not gone out, and ask to cancel those that are to end."""
         account = self._engine.book.brokered
         if account is None or not len(account.waiting):
             return
         live = account.waiting
         ids = id_text(id_words(live)).to_pylist()
-        columns = (live[name].tolist() for name in ("symbol", "ordered", "ts", "placed", "expires"))
+        stopped = self._stopped(account)
+        past = (live["placed"] == 0) & (live["expires"] < NEVER)
+        columns = (live[name].tolist() for name in ("symbol", "ordered", "ts"))
+        lines = zip(ids, *columns, past.tolist(), stopped.tolist(), strict=True)
+        ending = self._ending(account)
         orders, over = [], []
-        for order, symbol, ordered, ts, placed, expires in zip(ids, *columns, strict=True):
+        for order, symbol, ordered, ts, late, stop in lines:
             if order not in self._line.sent:
+                if stop or order in ending:
+                    continue
                 orders.append(BrokerOrder(order, account.symbols[symbol], ordered, ts))
-            if not placed and expires < NEVER and order not in self._line.asked:
+            if (late or stop) and order not in self._line.asked:
                 over.append(order)
         if orders:
             self._broker.submit(orders)
@@ -141,6 +154,39 @@ class Desk:
         # What is over need not be remembered.
         self._line.sent &= set(ids)
         self._line.asked &= set(ids)
+
+    def _stopped(self, account: BrokeredAccount) -> NDArray[np.bool_]:
+        """Tell of each live order whether a halt ends it."""
+        opens: NDArray[np.bool_] = account.waiting["opens"] != 0
+        return opens & (self._engine.halts.why != 0)
+
+    @staticmethod
+    def _ending(account: BrokeredAccount) -> set[str]:
+        """Give the orders whose end is known and does not count yet."""
+        told = account.pending
+        return set(id_text(id_words(told[told["kind"] == END])).to_pylist())
+
+    def _withdraw(self, tick: Tick) -> None:
+        """Cancel orders that a halt ends and that have not gone out."""
+        account = self._engine.book.brokered
+        if account is None or not self._stopped(account).any():
+            return
+        ids = id_text(id_words(account.waiting[self._stopped(account)])).to_pylist()
+        rows = [
+            {
+                "accountId": account.name,
+                "orderId": order,
+                "event": "CANCELLED",
+                "ts": self._engine.done_to,
+                "reason": "trading is halted, and it had not gone out",
+            }
+            for order in ids
+            if order not in self._line.sent
+        ]
+        schema = arrow_schema(ORDER_EVENT_HISTORY)
+        events = pa.Table.from_pylist(rows, schema=schema)
+        # Of one that was cancelled in the tick before, and still waits for its end, nothing comes.
+        self._engine.reports.take_events(tick, self._key, events, self._owners)
 
     def _listen(self, tick: Tick, now: int) -> None:
         """Take in what the broker has said since."""

@@ -28,6 +28,7 @@ from streaming.contracts import (
     STRATEGY_SIGNAL_LATEST,
     STRATEGY_WEIGHTS_LATEST,
     UNREALIZED_PNL_LATEST,
+    Table,
     arrow_schema,
 )
 from streaming.contracts.arrow import coded_texts
@@ -50,11 +51,12 @@ from streaming.runtimes.backtest.definition import account_rules
 from streaming.runtimes.live.book import AccountBook
 from streaming.runtimes.live.engine_rows import by_time, late_alerts, latest_rows
 from streaming.runtimes.live.fed_reports import FedReports
+from streaming.runtimes.live.halts import Halts
 from streaming.runtimes.live.marking import Closes, Marking
 from streaming.runtimes.live.outputs import write_outcome, write_positions
 from streaming.runtimes.live.reports import Meet, Owners, Reports, broker_source
 from streaming.runtimes.live.series import Series
-from streaming.runtimes.live.tick import Input, Tick
+from streaming.runtimes.live.tick import READ_TABLES, Input, Tick
 from streaming.runtimes.live.weights import PublishedWeights
 from streaming.settings import Settings
 
@@ -98,6 +100,7 @@ class LiveEngine:
     series : Series
     book : AccountBook
     weights : PublishedWeights
+    halts : Halts
     fills : EngineState
         Of the simulated accounts.
     reports, external : Reports
@@ -132,12 +135,14 @@ class LiveEngine:
         self.trading = TradingEngine(plan.instruments)
         self.prices = PriceIntake(settings.wm.prices.lateness_sec * _SECOND_US)
         self.series = Series(strategies, intrabar=settings.indicators.intrabar)
+        self.halts = Halts(plan.account, settings)
         self.book = AccountBook(
             plan.account,
             list(self._strategies),
             account_rules(settings),
             plan.instruments,
             brokered=plan.broker != PAPER,
+            lead=self.halts.lead,
         )
         self.weights = PublishedWeights(list(self._strategies))
         self.fill_settings = (settings.wm.engine.lateness_sec, settings.dedupe.ttl_days)
@@ -229,12 +234,12 @@ class LiveEngine:
         ----------
         rows
             Those of the input's table: bars, exec reports, refused rows, alerts, or changes of
-            published weights.
+            what was published.
         owners
             See `note`.
         """
-        if one.table is STRATEGY_WEIGHTS_LATEST:
-            self.publish(tick, rows)
+        if one.table in READ_TABLES:
+            self.publish(tick, one.table, rows)
             return
         if one.table is UNREALIZED_PNL_LATEST and one.complete_to is not None:
             self.complete_marks(tick, one.source, one.complete_to)
@@ -319,12 +324,15 @@ class LiveEngine:
         self.prices.pass_by(self.done_to)
         self.marking.pass_by(self.done_to)
 
-    def publish(self, tick: Tick, changes: pa.Table) -> None:
-        """Take in weights that were published: changes of `strategy_weights_latest`."""
-        if changes.num_rows:
-            name = STRATEGY_WEIGHTS_LATEST.name
-            tick.inputs.append(Input(name, STRATEGY_WEIGHTS_LATEST, changes.num_rows, None))
+    def publish(self, tick: Tick, table: Table, changes: pa.Table) -> None:
+        """Take in what was published: changes of one of `READ_TABLES`."""
+        if not changes.num_rows:
+            return
+        tick.inputs.append(Input(table.name, table, changes.num_rows, None))
+        if table is STRATEGY_WEIGHTS_LATEST:
             self.weights.take(changes)
+        else:
+            self.halts.take(tick, changes, self.book.trader, self.done_to)
 
     def advance(self, tick: Tick, now: int) -> None:
         """Decide everything up to the smallest watermark of the sources of prices.
@@ -401,6 +409,8 @@ class LiveEngine:
             filled = tables[EXEC_REPORT_HISTORY.name]
             owner = coded_texts(account.strategies, filled.strategy)
             reports.append(filled.rows.append_column("strategyId", owner))
+        self.halts.write(tick)
+        parts[ORDER_EVENT_HISTORY.name].append(self.halts.ended())
         (signals,) = parts[STRATEGY_SIGNAL_HISTORY.name]
         tick.append(STRATEGY_SIGNAL_HISTORY, signals)
         newest = signals.rename_columns(

@@ -1,7 +1,8 @@
 """Play a live period once more: the input that a store has recorded, into another store.
 
-`watermark_history` says in which order bars, refused rows, published weights and the advances by
-the clock came, and in which commits. Played again they give every table as it was, `calcTs` apart.
+`watermark_history` says in which order bars, refused rows, published weights, halts and the
+advances by the clock came, and in which commits. Played again they give every table as it was,
+`calcTs` apart.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,12 +12,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from streaming.contracts import STRATEGY_WEIGHTS_LATEST, WATERMARK_HISTORY, Table
+from streaming.contracts import WATERMARK_HISTORY, Table
 from streaming.errors import RunError
 from streaming.runtimes.live.engine import LiveEngine, LivePlan
 from streaming.runtimes.live.inputs import Recorded, recorded_inputs
 from streaming.runtimes.live.service import LiveService
-from streaming.runtimes.live.tick import Tick
+from streaming.runtimes.live.tick import READ_TABLES, Tick
 from streaming.store import (
     PUBLISHED,
     Change,
@@ -77,7 +78,7 @@ def play_view(
         for one in _ticks(view):
             yield _play(one, view, service, publisher)
         for table in PUBLISHED:
-            done = service.published_to if table is STRATEGY_WEIGHTS_LATEST else 0
+            done = service.published_to.get(table.name, 0)
             _publish(publisher, table, view.changes(table, done, 10**9).rows)
     finally:
         publisher.close()
@@ -116,7 +117,7 @@ def _play(one: Recorded, view: View, service: LiveService, publisher: StorePubli
         rows = changes_schema(given.table).empty_table()
         if given.rows:
             rows = view.changes(given.table, start, given.rows).rows
-        if given.table is STRATEGY_WEIGHTS_LATEST:
+        if given.table in READ_TABLES:
             _publish(publisher, given.table, rows)
         else:
             rows = rows.drop(["offset", "op"])

@@ -6,7 +6,7 @@ back by working once more through the bars and fills that the store has had sinc
 not depend on how the input is cut, so what comes back is what was lost.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -27,13 +27,13 @@ from streaming.rules.intake import NO_TIME
 from streaming.rules.state import pack, unpack
 from streaming.runtimes.live.clock import SourceClock
 from streaming.runtimes.live.engine import LiveEngine, Tick
+from streaming.runtimes.live.facts import KIND, NAME, VERSION, saved_facts
 from streaming.store import StoreReader, View
 
 EVERY_MINUTES = 15
 """How much event time at most has to be worked through again."""
 
-_KIND, _VERSION = "live engine", 3
-_FACTS, _FILLS, _REPORTS, _EXTERNAL = "engine", "fills", "reports", "external reports"
+_FILLS, _REPORTS, _EXTERNAL = "fills", "reports", "external reports"
 _ACCOUNT, _SYMBOL = "account:", "symbol:"
 
 
@@ -57,7 +57,7 @@ class Saver:
         tick: Tick,
         next_fill: int,
         clock: SourceClock,
-        published: int,
+        published: Mapping[str, int],
     ) -> dict[str, bytes]:
         """Give the states to save with a tick, by name.
 
@@ -66,7 +66,7 @@ class Saver:
         next_fill
             The offset that the next row of `exec_report_history` gets after this commit.
         published
-            The offset up to before which changes of `strategy_weights_latest` were taken in.
+            By table that others publish, the offset up to before which its changes were taken in.
         """
         self.late += tick.late_bars
         done = engine.done_to
@@ -76,13 +76,13 @@ class Saver:
         if self._aged(self._fills_to, done):
             self._fills_to = done
             data = np.frombuffer(engine.fills.to_bytes(), np.uint8)
-            states[_FILLS] = pack(_KIND, _VERSION, {"fills": data}, next=next_fill)
+            states[_FILLS] = pack(KIND, VERSION, {"fills": data}, next=next_fill)
         for name, reports in ((_REPORTS, engine.reports), (_EXTERNAL, engine.external)):
             if reports.changed:
                 states[name] = reports.state.to_bytes()
                 reports.changed = False
         states |= {_ACCOUNT + name: one for name, one in engine.book.to_bytes().items()}
-        states[_FACTS] = self._facts(engine, clock, published)
+        states[NAME] = self._facts(engine, clock, published)
         return states
 
     def _due(self, name: str, done: int) -> bool:
@@ -97,12 +97,12 @@ class Saver:
     def _aged(saved: int, done: int) -> bool:
         return done - saved >= EVERY_MINUTES * MINUTE_US
 
-    def _facts(self, engine: LiveEngine, clock: SourceClock, published: int) -> bytes:
+    def _facts(self, engine: LiveEngine, clock: SourceClock, published: Mapping[str, int]) -> bytes:
         oldest = min(self._saved_to.values(), default=NO_TIME)
         self.late = [one for one in self.late if one[1] > oldest]
         return pack(
-            _KIND,
-            _VERSION,
+            KIND,
+            VERSION,
             {},
             definition=engine.definition,
             done=engine.done_to,
@@ -110,7 +110,8 @@ class Saver:
             marking=engine.marking.facts(),
             clock=clock.facts(),
             weights=engine.weights.facts(),
-            published=published,
+            halts=engine.halts.facts(),
+            published=dict(published),
             reported=engine.reports.state.watermark,
             symbols=engine.book.symbols,
             closes={name: list(one) for name, one in sorted(engine.closes.items())},
@@ -135,10 +136,9 @@ class Saver:
         StateError
             If the store was written by another definition (account, strategies, parameters).
         """
-        data = view.state(_FACTS)
-        if data is None:
+        facts = saved_facts(view)
+        if facts is None:
             return False
-        _, facts = unpack(_KIND, _VERSION, data)
         _check_definition(engine.definition, facts["definition"])
         engine.done_to = facts["done"]
         engine.closes = last_closes(view)
@@ -146,6 +146,7 @@ class Saver:
         engine.prices.sources = facts["watermarks"]
         engine.marking.restore(facts["marking"])
         engine.weights.restore(facts["weights"])
+        engine.halts.restore(facts["halts"])
         self.late = [(name, ts) for name, ts in facts["late"]]
         self._saved_to = facts["saved"]
         engine.book.restore(facts["symbols"], _states(view, _ACCOUNT))
@@ -182,7 +183,7 @@ class Saver:
         data = view.state(_FILLS)
         if data is None:
             return
-        arrays, facts = unpack(_KIND, _VERSION, data)
+        arrays, facts = unpack(KIND, VERSION, data)
         engine.fills = EngineState.from_bytes(arrays["fills"].tobytes(), *engine.fill_settings)
         self._fills_to = engine.fills.watermark - 1
         simulated = [account.name for account in engine.book.accounts]
@@ -201,12 +202,8 @@ class Saver:
 
 def definition_of(view: View) -> dict[str, Any] | None:
     """Give what a store is written by, as `LiveEngine.definition` has it; None: by nobody yet."""
-    data = view.state(_FACTS)
-    if data is None:
-        return None
-    _, facts = unpack(_KIND, _VERSION, data)
-    found: dict[str, Any] = facts["definition"]
-    return found
+    facts = saved_facts(view)
+    return None if facts is None else dict(facts["definition"])
 
 
 def check_plan(definition: dict[str, Any], view: View) -> None:
@@ -222,25 +219,23 @@ def check_plan(definition: dict[str, Any], view: View) -> None:
         _check_definition(definition, stored)
 
 
-def restore_clock(clock: SourceClock, view: View, uptime: int) -> int:
+def restore_clock(clock: SourceClock, view: View, uptime: int) -> dict[str, int]:
     """Let a clock go on with what the process before has seen.
 
-    Gives the offset up to before which published weights were taken in, too.
+    Gives the offsets up to before which what others publish was taken in, too, by table.
     """
-    data = view.state(_FACTS)
-    if data is None:
-        return 0
-    _, facts = unpack(_KIND, _VERSION, data)
+    facts = saved_facts(view)
+    if facts is None:
+        return {}
     clock.restore(facts["clock"], uptime)
-    return int(facts["published"])
+    return dict(facts["published"])
 
 
 def last_closes(view: View) -> dict[str, tuple[int, int]]:
     """Give each symbol's last close (x 1e8) and its time (microseconds UTC), as saved."""
-    data = view.state(_FACTS)
-    if data is None:
+    facts = saved_facts(view)
+    if facts is None:
         return {}
-    _, facts = unpack(_KIND, _VERSION, data)
     return {name: (close, ts) for name, (close, ts) in facts["closes"].items()}
 
 

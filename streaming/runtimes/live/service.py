@@ -19,7 +19,7 @@ from streaming.brokers.broker import PAPER, Broker
 from streaming.contracts import (
     EXEC_REPORT_HISTORY,
     PRICE_1M_HISTORY,
-    STRATEGY_WEIGHTS_LATEST,
+    TRADING_HALTS_LATEST,
     WATERMARK_HISTORY,
 )
 from streaming.errors import RunError
@@ -31,6 +31,7 @@ from streaming.runtimes.live.engine import LiveEngine, LivePlan, Tick
 from streaming.runtimes.live.inputs import input_rows
 from streaming.runtimes.live.measuring import STATE, tally_bytes, tally_from, tally_of
 from streaming.runtimes.live.saving import Saver, owners_of, restore_clock
+from streaming.runtimes.live.tick import READ_TABLES
 from streaming.store import Clock, Commit, Process, StoreReader, TableStore
 
 _WAIT_SECONDS = 0.05
@@ -112,10 +113,10 @@ class LiveService:
             restored = self._saver.restore(
                 self.engine, view, self.engine.trading, self._clock.wall()
             )
-            published = restore_clock(self._sources, view, self._clock.uptime())
+            read = restore_clock(self._sources, view, self._clock.uptime())
             self._next = {name: one.next for name, one in view.offsets().items()}
             # Of what others write it is what was read that counts.
-            self._next[STRATEGY_WEIGHTS_LATEST.name] = published
+            self._next |= {table.name: read.get(table.name, 0) for table in READ_TABLES}
             self._number = view.ticks().number
             self.tally = tally_from(view.state(STATE))
         self._keep()
@@ -157,7 +158,7 @@ class LiveService:
             if until_end and not any(one.batches for one in readings):
                 # What went out with the last commit may have been answered.
                 last = Tick()
-                if self._desk is not None and self._decide(last, {}):
+                if self._may_have_come() and self._decide(last, {}):
                     yield last
                 return
             if not gave:
@@ -172,9 +173,9 @@ class LiveService:
         self._reader.close()
 
     @property
-    def published_to(self) -> int:
-        """The offset up to before which published weights were taken in."""
-        return self._next[STRATEGY_WEIGHTS_LATEST.name]
+    def published_to(self) -> dict[str, int]:
+        """By table, the offset up to before which what was published was taken in."""
+        return {table.name: self._next[table.name] for table in READ_TABLES}
 
     @property
     def _now(self) -> int:
@@ -239,9 +240,14 @@ class LiveService:
         tick = Tick()
         self._advance_by_clock(tick, readings)
         self._apply_waiting_fills(tick, readings)
-        if not tick.inputs and self._desk is None:
+        if not tick.inputs and not self._may_have_come():
             return None
         return tick if self._decide(tick, {}) else None
+
+    def _may_have_come(self) -> bool:
+        """Tell whether there may be more without a bar: of a broker, or said of halts."""
+        name = TRADING_HALTS_LATEST.name
+        return self._desk is not None or self._reader.offsets()[name].next > self._next[name]
 
     def _advance_by_clock(self, tick: Tick, readings: Sequence[_Reading]) -> None:
         """Move the watermarks of sources that only the clock can move."""
@@ -269,15 +275,18 @@ class LiveService:
             self.engine.fed.complete(tick, feeds[0].name)
 
     def _decide(self, tick: Tick, positions: dict[str, str]) -> bool:
-        """Decide what can be decided, by the weights published so far, and commit it, if any."""
-        read = self._next[STRATEGY_WEIGHTS_LATEST.name]
-        changes = self._reader.changes(STRATEGY_WEIGHTS_LATEST, read, _PUBLISHED_ROWS).rows
-        self.engine.publish(tick, changes)
+        """Decide what can be decided, by what was published so far, and commit it, if any."""
+        published = 0
+        for table in READ_TABLES:
+            read = self._next[table.name]
+            changes = self._reader.changes(table, read, _PUBLISHED_ROWS).rows
+            self.engine.publish(tick, table, changes)
+            published += changes.num_rows
         self.engine.advance(tick, self._clock.wall())
         if not (positions or tick.inputs or tick.changes):
             return False
         self._commit(tick, positions, self._number + 1, self._now)
-        if changes.num_rows:
+        if published:
             self._keep()
         return True
 
@@ -299,9 +308,9 @@ class LiveService:
         self._commit(tick, {}, number, now)
 
     def _keep(self) -> None:
-        """See to it that weights stay until they are read."""
-        table = STRATEGY_WEIGHTS_LATEST
-        self._store.keep(_CONSUMER, table, self._next[table.name])
+        """See to it that what is published stays until it is read."""
+        for table in READ_TABLES:
+            self._store.keep(_CONSUMER, table, self._next[table.name])
 
     def _commit(self, tick: Tick, positions: dict[str, str], number: int, now: int) -> None:
         """Make a tick true, with all that belongs to it."""
@@ -310,14 +319,14 @@ class LiveService:
             if change.kind == "append":
                 self._next[change.table.name] += change.rows.num_rows
         for one in tick.inputs:
-            if one.table is STRATEGY_WEIGHTS_LATEST:
+            if one.table in READ_TABLES:
                 self._next[one.table.name] += one.rows
         state = self._saver.states(
             self.engine,
             tick,
             self._next[EXEC_REPORT_HISTORY.name],
             self._sources,
-            self._next[STRATEGY_WEIGHTS_LATEST.name],
+            self.published_to,
         )
         tally = self.tally + tally_of(tick)
         commit = Commit(

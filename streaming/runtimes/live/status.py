@@ -1,4 +1,4 @@
-"""How a store stands: positions, PnL, lag, lease, rejections. Read beside a running engine."""
+"""How a store stands: positions, PnL, lag, lease, halts, rejections. Read beside an engine."""
 
 import time
 from pathlib import Path
@@ -11,12 +11,16 @@ from streaming.contracts import (
     OPEN_POSITIONS_ROLLUP,
     REALIZED_PNL_LATEST,
     RISK_ALERTS_HISTORY,
+    TRADING_HALTS_LATEST,
     Table,
     money_values,
+    time_values,
 )
 from streaming.instruments import Instruments
 from streaming.rules.intake import notionals
 from streaming.rules.units import SCALE
+from streaming.runtimes.live.facts import saved_facts
+from streaming.runtimes.live.halts import HALTED, RESUMED, standing
 from streaming.runtimes.live.measuring import STATE, tally_from
 from streaming.runtimes.live.saving import last_closes
 from streaming.store import Lease, StoreReader, View
@@ -37,6 +41,20 @@ class Position(NamedTuple):
     unrealized: float | None
 
 
+class Halt(NamedTuple):
+    """Why an account opens nothing.
+
+    `since` is in microseconds UTC. `pending` is what the engine has not read yet: a halt that
+    does not hold yet, or (`code` TRADING_RESUMED) a resume.
+    """
+
+    account: str
+    code: str
+    since: int
+    reason: str
+    pending: bool
+
+
 class Status(NamedTuple):
     """How a store stands at one commit.
 
@@ -54,6 +72,8 @@ class Status(NamedTuple):
         Whether that lease holds.
     lease_age : float
         Seconds since its last heartbeat.
+    halts : list of Halt
+        What holds, and what people have said since.
     positions : list of Position
     realized : list
         (account, strategy, net PnL): realised less fees.
@@ -72,6 +92,7 @@ class Status(NamedTuple):
     lease: Lease
     held: bool
     lease_age: float
+    halts: list[Halt]
     positions: list[Position]
     realized: list[tuple[str, str, float]]
     accepted: dict[str, int]
@@ -100,6 +121,7 @@ def read_status(store: Path, instruments: Instruments, *, alerts: int = 5) -> St
             lease,
             lease.remaining(clock) > 0,
             lease.age(clock) / _US,
+            _halts(view),
             _positions(view, instruments),
             _realized(view),
             tally.accepted,
@@ -111,6 +133,25 @@ def read_status(store: Path, instruments: Instruments, *, alerts: int = 5) -> St
             _alerts(view, alerts),
             {name: one.next - one.first for name, one in view.offsets().items()},
         )
+
+
+def _halts(view: View) -> list[Halt]:
+    facts = saved_facts(view) or {}
+    found = []
+    if facts:
+        account = facts["definition"]["account"]
+        found = [Halt(account, *one, pending=False) for one in standing(facts["halts"])]
+    read = facts.get("published", {}).get(TRADING_HALTS_LATEST.name, 0)
+    said = view.changes(TRADING_HALTS_LATEST, read).rows
+    names = ("op", "accountId", "halted", "reason")
+    columns = [said.column(name).to_pylist() for name in names]
+    for op, account, halted, reason, ts in zip(
+        *columns, time_values(said.column("ts")).tolist(), strict=True
+    ):
+        if op != "-U":
+            code = HALTED if halted and op != "-D" else RESUMED
+            found.append(Halt(account, code, ts, reason or "", pending=True))
+    return found
 
 
 def _positions(view: View, instruments: Instruments) -> list[Position]:

@@ -5,10 +5,13 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from streaming.contracts import Table
+from streaming.contracts import STRATEGY_WEIGHTS_LATEST, TRADING_HALTS_LATEST, Table
 from streaming.jobs.trading_engine import Counts
 from streaming.rules.intake import NO_TIME
 from streaming.store import Change, append, delete, upsert
+
+READ_TABLES = (STRATEGY_WEIGHTS_LATEST, TRADING_HALTS_LATEST)
+"""Tables that other processes write and the engine reads, in the order in which it does."""
 
 
 class Input(NamedTuple):
