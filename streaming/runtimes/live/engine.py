@@ -5,7 +5,7 @@ complete, and the wall clock; what it gives back is committed at once, together 
 Results do not depend on how the input was cut into ticks, but for `calcTs`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,7 @@ from streaming.contracts import (
     STRATEGY_SIGNAL_HISTORY,
     STRATEGY_SIGNAL_LATEST,
     STRATEGY_WEIGHTS_LATEST,
+    Table,
     arrow_schema,
 )
 from streaming.contracts.arrow import coded_texts
@@ -48,7 +49,12 @@ from streaming.rules.intake import NO_TIME
 from streaming.runtimes.backtest.definition import account_rules
 from streaming.runtimes.live.book import AccountBook
 from streaming.runtimes.live.engine_rows import by_time, late_alerts, latest_rows, unwanted
-from streaming.runtimes.live.outputs import write_outcome, write_positions
+from streaming.runtimes.live.outputs import (
+    empty_positions,
+    write_outcome,
+    write_positions,
+    written,
+)
 from streaming.runtimes.live.reports import Meet, Reports
 from streaming.runtimes.live.series import Series
 from streaming.runtimes.live.tick import Input, Tick
@@ -108,6 +114,8 @@ class LiveEngine:
         Microseconds UTC: everything up to it is decided.
     trading : TradingEngine
         Applies fills; `fill_settings` is what its state is made with.
+    written : list of str
+        The tables of positions that are written.
     definition : dict
         What a store that this engine has begun must be gone on with, as JSON values.
     """
@@ -133,6 +141,7 @@ class LiveEngine:
         self.weights = PublishedWeights(list(self._strategies))
         self.fill_settings = (settings.wm.engine.lateness_sec, settings.dedupe.ttl_days)
         self.fills = EngineState(*self.fill_settings)
+        self.written = written(settings)
         self.reports = Reports(self.trading, EngineState(*self.fill_settings), self.book)
         self.meet: Meet = lambda tick, bars, complete_to, now: None
         self.closes: dict[str, tuple[int, int]] = {}
@@ -275,6 +284,19 @@ class LiveEngine:
             name = STRATEGY_WEIGHTS_LATEST.name
             tick.inputs.append(Input(name, STRATEGY_WEIGHTS_LATEST, changes.num_rows, None))
             self.weights.take(changes)
+
+    def write_anew(self, tick: Tick, held: Callable[[Table], pa.Table]) -> None:
+        """Write the tables of positions anew, where other settings wrote them before.
+
+        Parameters
+        ----------
+        held
+            Gives the rows that a latest table has.
+        """
+        empty_positions(tick, held)
+        for state in (self.fills, self.reports.state):
+            state.publish_anew()
+            self._write_positions(tick, state)
 
     def advance(self, tick: Tick, now: int) -> None:
         """Decide everything up to the smallest watermark of the sources of prices.
