@@ -45,6 +45,10 @@ class StateError(TradingError):
     """Saved state is damaged, of another kind, or of a version this code does not know."""
 
 
+class DamagedStateError(StateError):
+    """Saved state is damaged: what is there is not what was saved."""
+
+
 class MoneyError(TradingError):
     """An amount does not fit DECIMAL(18,8)."""
 

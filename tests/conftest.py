@@ -1,8 +1,10 @@
 """What tests of every kind share."""
 
+import os
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -26,6 +28,20 @@ def real_bars_folder() -> Path:
     if not folder.is_dir():
         pytest.skip(f"NO REAL BARS: {folder} is not there, so nothing is tested on real data")
     return folder
+
+
+_MEMORY = Path("/dev/shm")
+
+
+@pytest.fixture
+def memory_folder(tmp_path):
+    """A folder in memory where there is one: what counts there is not the disk's speed."""
+    if not os.access(_MEMORY, os.W_OK):
+        yield tmp_path
+        return
+    made = Path(tempfile.mkdtemp(dir=_MEMORY, prefix="trading-tests-"))
+    yield made
+    shutil.rmtree(made)
 
 
 @pytest.fixture

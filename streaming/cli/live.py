@@ -1,4 +1,4 @@
-"""`trading live` and `trading catch-up`: the live engine on the feed of the settings."""
+"""`trading live`, `catch-up` and `rebuild`: the live engine on the feed of the settings."""
 
 import sys
 import time
@@ -30,6 +30,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
     app.command("live")(live)
     app.command("catch-up")(catch_up)
+    app.command("rebuild")(rebuild)
 
 
 def live(
@@ -52,6 +53,32 @@ def catch_up(
     as_json: JsonFlag = False,
 ) -> None:
     """Do what the live engine does up to the end of its input, and stop there."""
+    _run(settings, folder, until_end=True, as_json=as_json)
+
+
+def rebuild(
+    folder: Folder = None,
+    settings: SettingsFile = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Move a damaged store aside, and make a new one from the lake and the feed.
+
+    What it does then is `catch-up` from the beginning: all that they still hold is decided
+    again, and comes out the same. A store that is whole is left as it is.
+    """
+    from streaming.runtimes.live.rebuilding import damage_of, move_aside
+    from streaming.runtimes.live.running import store_path
+    from streaming.settings import load_settings
+
+    held = load_settings(settings)
+    store = store_path(held, folder or held.data.folder)
+    if store.exists():
+        damage = damage_of(store)
+        if damage is None:
+            say(f"{store}: the store is whole; nothing was moved.")
+            return
+        say(damage)
+        say(f"Moved to {move_aside(store)}.")
     _run(settings, folder, until_end=True, as_json=as_json)
 
 

@@ -108,11 +108,14 @@ def _facts(found: "Status") -> dict[str, Any]:
             {"ts": _time(ts), "code": code, "message": text} for ts, code, text in found.alerts
         ],
         "rows": found.rows,
+        "logBytes": found.log_bytes,
     }
 
 
 def _page(found: "Status", most: int | None = None) -> "list[RenderableType]":
     """Lay out the page; of positions only the `most` largest, and of strategies none then."""
+    from streaming.store import LONG_LOG_BYTES
+
     lag = "" if found.lag_seconds is None else f", {_span(found.lag_seconds)} behind the clock"
     state = (
         f"holds since {_time(found.lease.taken)}, seen {_span(found.lease_age)} ago"
@@ -123,6 +126,11 @@ def _page(found: "Status", most: int | None = None) -> "list[RenderableType]":
         f"Decided up to {_time(found.complete_to)}{lag}. {found.commits:,} commits, the last at "
         f"{_time(found.committed)}.\nLease: {found.lease} {state}."
     )
+    if found.log_bytes > LONG_LOG_BYTES:
+        head += (
+            f"\nThe write-ahead log has {found.log_bytes / 1e6:,.0f} MB, and shrinks when some "
+            "reader ends the transaction that it keeps open."
+        )
     page: list[RenderableType] = [head, *map(_halt, found.halts)]
     page += [_positions(found.positions, most), _accounts(found)]
     if most is None:

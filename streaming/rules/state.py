@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.errors import StateError
+from streaming.errors import DamagedStateError, StateError
 
 _MAGIC = b"trading-state\n"
 
@@ -54,6 +54,21 @@ def _checksum(content: bytes | memoryview) -> bytes:
     return hashlib.blake2b(content, digest_size=16).hexdigest().encode()
 
 
+def check(kind: str, data: bytes) -> None:
+    """Check that bytes are what `pack` made of something, whatever it was.
+
+    Raises
+    ------
+    DamagedStateError
+        If they are not; the message says of what `kind` they should be.
+    """
+    if not data.startswith(_MAGIC):
+        raise DamagedStateError(f"{kind} state: these bytes are no saved state. Start without it.")
+    start = len(_MAGIC) + 33
+    if data[len(_MAGIC) : start] != _checksum(memoryview(data)[start:]) + b"\n":
+        raise DamagedStateError(f"{kind} state: the bytes are damaged (checksum differs).")
+
+
 def unpack(kind: str, version: int, data: bytes) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """Read bytes that `pack` made: (arrays, writable, and facts).
 
@@ -62,12 +77,8 @@ def unpack(kind: str, version: int, data: bytes) -> tuple[dict[str, NDArray[Any]
     StateError
         If the bytes are damaged, or of another kind or version.
     """
-    if not data.startswith(_MAGIC):
-        raise StateError(f"{kind} state: these bytes are no saved state. Start without it.")
+    check(kind, data)
     start = len(_MAGIC) + 33
-    content = memoryview(data)[start:]
-    if data[len(_MAGIC) : start] != _checksum(content) + b"\n":
-        raise StateError(f"{kind} state: the bytes are damaged (checksum differs).")
     end = data.index(b"\n", start)
     header = json.loads(data[start:end])
     if header["kind"] != kind or header["version"] != version:

@@ -14,10 +14,11 @@ from streaming.store.lease import Clock, Lease, Process
 from streaming.store.prune import Pruned, StorePruner
 from streaming.store.publish import PUBLISHED, StorePublisher
 from streaming.store.reader import StoreReader
-from streaming.store.store import TableStore
+from streaming.store.store import LONG_LOG_BYTES, TableStore, log_bytes
 from streaming.store.view import Changes, Offsets, Ticks, View
 
 __all__ = [
+    "LONG_LOG_BYTES",
     "PUBLISHED",
     "Change",
     "Changes",
@@ -36,5 +37,6 @@ __all__ = [
     "View",
     "append",
     "delete",
+    "log_bytes",
     "upsert",
 ]

@@ -135,11 +135,7 @@ def store_errors(path: Path, db: apsw.Connection | None = None) -> Iterator[None
     try:
         yield
     except (apsw.CorruptError, apsw.NotADBError, apsw.FormatError) as error:
-        raise StoreDamagedError(
-            f"{path}: the store's file is damaged ({error}). Stop what uses it, move it aside "
-            f"with {path.name}-wal and {path.name}-shm, and start again: a new store is filled "
-            "from the lake and the feeds."
-        ) from error
+        raise damaged(path, str(error)) from error
     except apsw.FullError as error:
         raise _full(path) from error
     except (apsw.IOError, apsw.CantOpenError) as error:
@@ -157,6 +153,15 @@ def store_errors(path: Path, db: apsw.Connection | None = None) -> Iterator[None
             f"{path}: another process has kept the store locked for {BUSY_MS / 1000:g} s. "
             "Nothing was changed; do the same again."
         ) from error
+
+
+def damaged(path: Path, what: str) -> StoreDamagedError:
+    """Give the error of a damaged file: what is wrong with it, and what to do."""
+    return StoreDamagedError(
+        f"{path}: the store's file is damaged ({what}). Stop what uses it, and run `trading "
+        f"rebuild`, or move it aside with {path.name}-wal and {path.name}-shm and start again: a "
+        "new store is filled from the lake and the feeds."
+    )
 
 
 def _full(path: Path) -> StoreFullError:

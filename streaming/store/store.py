@@ -33,6 +33,18 @@ CHECKPOINT_PAGES = 2_000
 _LONG = 8
 _WAIT_MS = 50
 
+LONG_LOG_BYTES = _LONG * CHECKPOINT_PAGES * 4096
+"""Size of a write-ahead log that some reader must be holding up."""
+
+
+def log_bytes(path: Path) -> int:
+    """Give the size of a store's write-ahead log, in bytes."""
+    # Asking for the size opens nothing, and so drops no lock.
+    try:
+        return path.with_name(f"{path.name}-wal").stat().st_size
+    except FileNotFoundError:
+        return 0
+
 
 class TableStore:
     """The tables, state and positions of one engine, written by one process at a time.
@@ -117,10 +129,8 @@ class TableStore:
 
     @property
     def wal_bytes(self) -> int:
-        """Size of the write-ahead log's file, in bytes."""
-        # Asking for the size opens nothing, and so drops no lock.
-        log = self.path.with_name(f"{self.path.name}-wal")
-        return log.stat().st_size if log.exists() else 0
+        """Size of the write-ahead log, in bytes."""
+        return log_bytes(self.path)
 
     def reader(self) -> StoreReader:
         """Open a reader beside this writer."""

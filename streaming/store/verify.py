@@ -6,7 +6,7 @@ import apsw
 
 from streaming.contracts import TABLES
 from streaming.contracts.sql import double_quotes
-from streaming.errors import StoreDamagedError
+from streaming.store.connection import damaged
 from streaming.store.schema import log_name
 from streaming.store.view import View
 
@@ -49,7 +49,8 @@ def verify(view: View, seconds: float | None = None) -> bool:
 def _check(view: View, db: apsw.Connection) -> None:
     found = [str(row[0]) for row in db.execute("PRAGMA quick_check(5)")]
     if found != ["ok"]:
-        raise _damaged(view, "; ".join(found))
+        # SQLite's words are of several lines.
+        raise damaged(view.path, " ".join("; ".join(found).split()))
     have = view.offsets()
     for table in TABLES.values():
         log, (first, after) = log_name(table), have[table.name]
@@ -58,16 +59,8 @@ def _check(view: View, db: apsw.Connection) -> None:
         ).get
         there = (rows, low, high + 1) if rows else (0, after, after)
         if there != (after - first, first, after):
-            raise _damaged(
-                view,
+            raise damaged(
+                view.path,
                 f"table {log} should have the offsets from {first} to before {after}, and has "
                 f"{rows} rows from {low} to {high}",
             )
-
-
-def _damaged(view: View, what: str) -> StoreDamagedError:
-    return StoreDamagedError(
-        f"{view.path}: the store's file is damaged ({what}). Stop what uses it, move it aside "
-        f"with {view.path.name}-wal and {view.path.name}-shm, and start again: a new store is "
-        "filled from the lake and the feeds."
-    )

@@ -37,9 +37,12 @@ def instance():
 
 @pytest.fixture
 def materialise(platform, instance):
-    """Materialise assets by name: one partition, or the range from one to another."""
+    """Materialise assets by name: one partition, or the range from one to another.
 
-    def run(*names, keys=None, config=None, ok=True):
+    Their checks are run with them, but where a test asks for some of these alone afterwards.
+    """
+
+    def run(*names, keys=None, config=None, ok=True, checks=True):
         tags, key = {}, None
         if isinstance(keys, tuple):
             tags = {
@@ -48,9 +51,10 @@ def materialise(platform, instance):
             }
         else:
             key = keys
+        chosen = dg.AssetSelection.assets(*names)
         result = dg.materialize(
             list(definitions(platform).assets),
-            selection=list(names),
+            selection=chosen if checks else chosen.without_checks(),
             instance=instance,
             resources={"platform": platform},
             partition_key=key,
@@ -81,15 +85,15 @@ def facts(instance):
 
 @pytest.fixture
 def checked(platform, instance):
-    """Run an asset's checks alone: their results by name."""
+    """Run an asset's checks alone, all or some: their results by name."""
 
-    def run(name):
+    def run(name, *only):
         made = definitions(platform)
         job = made.resolve_implicit_global_asset_job_def()
         keys = [
             key
             for key in made.resolve_asset_graph().asset_check_keys
-            if key.asset_key.path[-1] == name
+            if key.asset_key.path[-1] == name and (not only or key.name in only)
         ]
         job = dg.define_asset_job("checks", dg.AssetSelection.checks(*keys))
         whole = dg.Definitions.merge(made, dg.Definitions(jobs=[job]))

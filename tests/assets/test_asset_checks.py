@@ -59,7 +59,7 @@ def test_a_price_that_breaks_its_contract_is_found_with_its_row(platform, checke
     pq.write_table(
         with_first(rows, "high", lambda high: high / 2), path, store_decimal_as_integer=True
     )
-    one = checked("price_1m_history")["contract"]
+    one = checked("price_1m_history", "contract")["contract"]
     assert not one.passed
     assert "day=2024-02-14" in one.description
     assert "high" in one.description
@@ -80,24 +80,24 @@ def test_a_match_that_was_altered_unbalances_pnl_alone(platform, materialise, ch
 
 
 def test_a_lost_fill_unbalances_the_books(platform, materialise, checked):
-    materialise(PORTFOLIO, keys=ALL)
-    found = checked(PORTFOLIO)
-    assert all(found[name].passed for name in BOOKS)
+    materialise(PORTFOLIO, keys=ALL, checks=False)
+    found = checked(PORTFOLIO, *BOOKS)
+    assert found.keys() == BOOKS and all(one.passed for one in found.values())
     spoil(runs_of(platform, PORTFOLIO)[1], "exec_report_history", lambda rows: rows.slice(1))
-    found = checked(PORTFOLIO)
+    found = checked(PORTFOLIO, *BOOKS)
     assert not found["books_balance"].passed
 
 
 def test_a_limit_that_was_broken_is_told(materialise, checked, monkeypatch):
-    materialise(PORTFOLIO, keys=ALL)
+    materialise(PORTFOLIO, keys=ALL, checks=False)
     monkeypatch.setenv("TRADING__TRADEPICKER__MAXOPENPOSITIONS", "1")
-    one = checked(PORTFOLIO)["open_symbols_within_the_limit"]
+    one = checked(PORTFOLIO, "open_symbols_within_the_limit")["open_symbols_within_the_limit"]
     assert not one.passed
     assert "at most 1 open symbols" in one.description
 
 
 def test_a_signal_without_its_bar_is_told(platform, materialise, checked):
-    materialise(PORTFOLIO, keys=ALL)
+    materialise(PORTFOLIO, keys=ALL, checks=False)
     spoil(
         runs_of(platform, PORTFOLIO)[1],
         "strategy_signal_history",
@@ -107,7 +107,7 @@ def test_a_signal_without_its_bar_is_told(platform, materialise, checked):
             pc.if_else(pa.array([True] + [False] * (rows.num_rows - 1)), "NOBODY", rows["symbol"]),
         ),
     )
-    assert not checked(PORTFOLIO)["no_signal_before_its_bar"].passed
+    assert not checked(PORTFOLIO, "no_signal_before_its_bar")["no_signal_before_its_bar"].passed
 
 
 def test_a_file_that_cannot_be_read_fails_its_check_by_name(platform, materialise, checked):

@@ -82,7 +82,7 @@ def test_what_passed_is_not_looked_at_again_and_is_counted(platform, with_checks
     assert "1 more partitions passed before" in found.description
     # Run alone it looks at everything; so it does where nothing is remembered.
     both = of_green + pq.read_metadata(matches_of(platform, RED)).num_rows
-    assert checked(BACKTESTS)["contract"].metadata["rows"].value == both
+    assert checked(BACKTESTS, "contract")["contract"].metadata["rows"].value == both
     shutil.rmtree(platform.folders.verdicts)
     assert with_checks(BACKTESTS, GREEN)["contract"].metadata["rows"].value == both
 

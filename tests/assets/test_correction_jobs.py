@@ -67,7 +67,7 @@ def test_a_corrected_bar_reaches_the_months_that_rest_on_it(
         f"ts,symbol,open,high,low,close,volume\n{moment},{name},900,901,899,900.5,1\n",
     )
     assert launched("import_inbox", files=["right.csv"]).success
-    assert checked(BACKTESTS)[FRESH].passed
+    assert checked(BACKTESTS, FRESH)[FRESH].passed
     result = launched("import_inbox", files=["right.csv"], replace=True)
     assert result.success
     page = told(instance)[day.day.isoformat()]
@@ -77,11 +77,11 @@ def test_a_corrected_bar_reaches_the_months_that_rest_on_it(
     assert (receipt.data["written"], receipt.data["replaced"]) == (1, 1)
     (event,) = instance.fetch_materializations(dg.AssetKey(PRICE_1M_HISTORY.name), limit=1).records
     assert event.asset_materialization.description == "Changed by right.csv."
-    found = checked(BACKTESTS)[FRESH]
+    found = checked(BACKTESTS, FRESH)[FRESH]
     assert not found.passed
     assert keys[0] in found.description
     materialise(BACKTESTS, METRICS, keys=keys)
-    assert checked(BACKTESTS)[FRESH].passed
+    assert checked(BACKTESTS, FRESH)[FRESH].passed
 
 
 def test_a_file_that_waits_for_a_person_fails_its_run_with_what_to_do(place, launched):

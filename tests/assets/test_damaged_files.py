@@ -39,7 +39,7 @@ def test_a_partitions_record(platform, made, materialise, checked):
     path = platform.folders.partitions / BACKTESTS / "2024-02.ema_cross.json"
     whole = path.read_bytes()
     damage(path)
-    found = checked(BACKTESTS)["contract"]
+    found = checked(BACKTESTS, "contract")["contract"]
     assert not found.passed
     assert path.name in found.description
     failed = said(materialise(METRICS, keys=KEYS, ok=False))
@@ -54,7 +54,7 @@ def test_a_runs_description(platform, made, materialise, checked):
     path = run.folder / "run.json"
     whole = path.read_bytes()
     damage(path)
-    assert str(path) in checked(BACKTESTS)["contract"].description
+    assert str(path) in checked(BACKTESTS, "contract")["contract"].description
     assert str(path) in said(materialise(METRICS, keys=KEY, ok=False))
     materialise(BACKTESTS, METRICS, keys=KEY)
     assert path.read_bytes() == whole
@@ -64,7 +64,7 @@ def test_a_runs_matches(platform, made, materialise, checked):
     path = next((run_of(platform).folder / "trade_match_history").rglob("*.parquet"))
     whole = path.read_bytes()
     damage(path, whole[:-20])
-    assert path.name in checked(BACKTESTS)["contract"].description
+    assert path.name in checked(BACKTESTS, "contract")["contract"].description
     assert "trade_match_history" in said(materialise(METRICS, keys=KEY, ok=False))
     materialise(BACKTESTS, METRICS, keys=KEY)
     assert path.read_bytes() == whole

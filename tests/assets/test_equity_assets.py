@@ -93,7 +93,7 @@ def test_strategies_of_other_months_are_told_apart(platform, materialise, facts,
     materialise(LEADERBOARD)
     assert "warning" not in facts(LEADERBOARD, None)[None]
     same = "strategies_have_the_same_months"
-    assert checked(LEADERBOARD)[same].passed
+    assert checked(LEADERBOARD, same)[same].passed
     materialise(BACKTESTS, keys="2024-02|squeeze")
     materialise(LEADERBOARD)
     told = facts(LEADERBOARD, None)[None]
@@ -106,7 +106,7 @@ def test_strategies_of_other_months_are_told_apart(platform, materialise, facts,
     rows = pq.read_table(platform.folders.metrics / f"{LEADERBOARD}.parquet").to_pylist()
     (row,) = [row for row in rows if row["name"] == "squeeze"]
     assert (row["months"], row["firstMonth"], row["lastMonth"]) == (1, "2024-02", "2024-02")
-    found = checked(LEADERBOARD)[same]
+    found = checked(LEADERBOARD, same)[same]
     assert not found.passed
     assert "squeeze (2024-01, 2024-03)" in found.description
     assert found.metadata["months"].value == {NAMES[0]: 3, NAMES[1]: 3, "squeeze": 1}

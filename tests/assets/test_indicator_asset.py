@@ -98,12 +98,12 @@ def test_a_timeframe_that_is_not_as_computed_is_noticed_and_made_again(
     materialise(NAME, keys=MONTHS[1])
     path = folder_of(platform) / "timeframe=H1.parquet"
     rows = pq.read_table(path, partitioning=None)
-    assert checked(NAME)["contract"].passed
+    assert checked(NAME, "contract")["contract"].passed
     if fate == "lost":
         path.unlink()
     else:
         pq.write_table(rows.slice(1), path)
-    found = checked(NAME)["contract"]
+    found = checked(NAME, "contract")["contract"]
     assert not found.passed
     assert f"timeframe=H1.parquet was {fate} since it was computed" in found.description
     with pytest.raises(LakeError, match="Materialise that month again"):
@@ -112,7 +112,7 @@ def test_a_timeframe_that_is_not_as_computed_is_noticed_and_made_again(
     assert pq.read_table(path, partitioning=None).drop_columns(["calcTs"]) == rows.drop_columns(
         ["calcTs"]
     )
-    assert checked(NAME)["contract"].passed
+    assert checked(NAME, "contract")["contract"].passed
 
 
 def test_other_timeframes_are_kept_beside_the_standard_ones(platform, materialise, instance):

@@ -14,13 +14,13 @@ KEYS = ("2024-01|ema_cross", "2024-02|ema_cross")
 
 @pytest.fixture
 def made(materialise):
-    materialise(BACKTESTS, METRICS, keys=KEYS)
-    materialise(LEADERBOARD)
+    materialise(BACKTESTS, METRICS, keys=KEYS, checks=False)
+    materialise(LEADERBOARD, checks=False)
 
 
 def test_months_of_today_are_green(made, checked):
     for asset in (BACKTESTS, LEADERBOARD):
-        assert checked(asset)[FRESH].passed
+        assert checked(asset, FRESH)[FRESH].passed
 
 
 def test_bars_that_come_into_an_old_month_make_it_and_what_follows_stale(
@@ -29,30 +29,30 @@ def test_bars_that_come_into_an_old_month_make_it_and_what_follows_stale(
     bars = month_market(6)["ADA"].rows(0, 50)
     bars = bars._replace(ts=bars.ts - bars.ts[0] + month_bounds("2024-01")[0] + 60_000_000)
     platform.lake().write_prices(rows_of_bars({"ZOE": bars}, "late"))
-    materialise(BACKTESTS, keys=KEYS[1])
+    materialise(BACKTESTS, keys=KEYS[1], checks=False)
     for asset in (BACKTESTS, LEADERBOARD):
-        one = checked(asset)[FRESH]
+        one = checked(asset, FRESH)[FRESH]
         assert not one.passed
         assert "1 of 2" in one.description
         assert KEYS[0] in one.description
-    materialise(BACKTESTS, keys=KEYS[0])
-    assert checked(LEADERBOARD)[FRESH].passed
+    materialise(BACKTESTS, keys=KEYS[0], checks=False)
+    assert checked(LEADERBOARD, FRESH)[FRESH].passed
 
 
 def test_other_settings_make_months_stale(made, checked, monkeypatch):
     monkeypatch.setenv("TRADING__ACCOUNT__CAPITAL", "5000")
-    one = checked(LEADERBOARD)[FRESH]
+    one = checked(LEADERBOARD, FRESH)[FRESH]
     assert not one.passed
     assert "2 of 2" in one.description
 
 
 def test_books_that_do_not_begin_flat_are_not_compared(materialise, checked):
-    materialise(PORTFOLIO, keys="2024-02")
-    found = checked(PORTFOLIO)["books_balance"]
+    materialise(PORTFOLIO, keys="2024-02", checks=False)
+    found = checked(PORTFOLIO, "books_balance")["books_balance"]
     assert found.passed
     assert found.metadata["compared"].value == 0
-    materialise(PORTFOLIO, keys="2024-01")
-    found = checked(PORTFOLIO)["books_balance"]
+    materialise(PORTFOLIO, keys="2024-01", checks=False)
+    found = checked(PORTFOLIO, "books_balance")["books_balance"]
     assert found.passed
     assert found.metadata["compared"].value > 0
 
@@ -83,14 +83,14 @@ def test_metrics_of_another_run_or_figure_are_told(made, platform, materialise, 
     import pyarrow.parquet as pq
 
     name = "metrics_are_of_their_runs"
-    assert checked(METRICS)[name].metadata["compared"].value == 2
-    assert checked(METRICS)[name].passed
+    assert checked(METRICS, name)[name].metadata["compared"].value == 2
+    assert checked(METRICS, name)[name].passed
     path = platform.folders.metrics / METRICS / "month=2024-01" / "strategy=ema_cross.parquet"
     rows = pq.read_table(path)
     place = rows.schema.get_field_index("netPnl")
     pq.write_table(rows.set_column(place, "netPnl", pa.array([1.5])), path)
-    found = checked(METRICS)[name]
+    found = checked(METRICS, name)[name]
     assert not found.passed
     assert "netPnl 1.5" in found.description
-    materialise(METRICS, keys=KEYS[0])
-    assert checked(METRICS)[name].passed
+    materialise(METRICS, keys=KEYS[0], checks=False)
+    assert checked(METRICS, name)[name].passed

@@ -137,8 +137,9 @@ def warm_up(bars):
 def live(tmp_path, strategies, warm_up, rows):
     """Run feeds that `make(clock)` gives over a store from before the first bar until a time."""
 
-    def run(make, until, name="live.db", begin=None, watch=lambda clock: None):
+    def run(make, until, name="live.db", begin=None, watch=lambda clock: None, off=0):
         clock = HandClock(int(rows.ts[0]) - 20 * SECOND if begin is None else begin)
+        clock.off = off
         path = tmp_path / name
         store = TableStore(path, holder="test", lease_seconds=0.0)
         store.heartbeat = lambda: None  # it costs as much as a commit

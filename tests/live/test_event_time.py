@@ -75,6 +75,26 @@ def test_a_clock_that_jumps_by_an_hour_and_back_leaves_all_as_it_is(live, rows, 
     same(dump(jumping), dump(steady))
 
 
+@pytest.mark.parametrize("hours", [pytest.param(1, marks=pytest.mark.slow), -1])
+def test_started_again_while_the_clock_is_off_by_an_hour_all_bars_are_taken(live, rows, hours):
+    """Each time after a quarter of an hour without an engine: what it missed comes at once."""
+
+    def make(clock):
+        return [Timed(clock, "a", rows, came(rows))]
+
+    end = int(rows.ts[-1]) + 10 * SECOND
+    steady, _ = live(make, end)
+    times = [int(rows.ts[0]) + minute * MINUTE_US for minute in (0, 10, 25, 30, 45)]
+    live(make, times[1], "off.db")
+    live(make, times[3], "off.db", begin=times[2], off=3600 * hours)
+    path, _ = live(make, end, "off.db", begin=times[4])
+    left, right = without_ticks(dump(steady)), without_ticks(dump(path))
+    assert right["quarantine_history"].num_rows == right["risk_alerts_history"].num_rows == 0
+    for name in ("price_1m_history", "accepted_trade_signal_history", "trade_match_history"):
+        assert left[name].num_rows
+        assert left[name].equals(right[name]), name
+
+
 def test_a_feed_that_is_cut_off_and_returns_with_all_it_missed_leaves_all_as_it_is(live, rows):
     end = int(rows.ts[-1]) + 10 * SECOND
     away = [(int(rows.ts[0]) + at * MINUTE_US, int(rows.ts[0]) + (at + 7) * MINUTE_US)

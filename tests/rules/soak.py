@@ -1,8 +1,9 @@
 """How many random sequences a soak runs, and with which seeds.
 
 `SOAK` in the environment is the number of sequences of each soak test, a small slice where
-it is not set. They run in batches of many keys or accounts at once, each batch from its own
-seed, so that a failure names what to run again.
+it is not set; of what costs more than a sequence it is so many for a million of them. They run
+in batches of many keys or accounts at once, each batch from its own seed, so that a failure
+names what to run again.
 """
 
 import os
@@ -12,6 +13,11 @@ from random import Random
 SEQUENCES = int(os.environ.get("SOAK", "2000"))
 SHARDS = 4  # tests of their own, so that they spread over processors
 BATCH = 500
+
+
+def share(whole: int, least: int) -> int:
+    """Give how many of something to do of which a million sequences have a whole."""
+    return max(least, min(whole, whole * SEQUENCES // 1_000_000))
 
 
 def batches(shard: int) -> Iterator[tuple[int, int, Random]]:

@@ -22,11 +22,14 @@ ROOT = Path(__file__).parents[2]
 
 
 class Zygote:
-    """Forks children; to be used as a context manager."""
+    """Forks children that do a module's work; to be used as a context manager."""
+
+    def __init__(self, module="tests.store.zygote", *words):
+        self._command = [sys.executable, "-m", module, *map(str, words)]
 
     def __enter__(self):
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.store.zygote"],
+            self._command,
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -114,14 +117,14 @@ def reads_long(path, tell, *, until, **_):
     tell("closed")
 
 
-def _child(order):
+def _child(order, works):
     told = os.open(order["told"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
 
     def tell(what):
         os.write(told, f"{what}\n".encode())
 
     try:
-        globals()[order.pop("work")](Path(order.pop("path")), tell, **order)
+        works[order.pop("work")](Path(order.pop("path")), tell, **order)
     except TradingError as error:
         tell(f"{type(error).__name__}: {error}")
     except BaseException as error:
@@ -129,20 +132,20 @@ def _child(order):
         raise
 
 
-def main():
-    """Fork a child for every line of orders."""
-    for number in range(20):
-        Plan(as_commit(*numbered_commit(number)))  # whatever loads itself on first use
+def serve(works):
+    """Fork a child for every line of orders; `works` are functions by name."""
     for line in sys.stdin:
         order = json.loads(line)
         pid = os.fork()
         if pid == 0:
             try:
-                _child(order)
+                _child(order, works)
             finally:
                 os._exit(0)
         print(pid, flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    for number in range(20):
+        Plan(as_commit(*numbered_commit(number)))  # whatever loads itself on first use
+    serve(globals())

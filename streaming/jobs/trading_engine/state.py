@@ -205,6 +205,10 @@ class EngineState:
         then, self._published = self._published, latest(self)
         return changes_between(self, then, self._published)
 
+    def publish_anew(self) -> None:
+        """Let the next changes be those from empty tables."""
+        self._published = latest(EngineState())
+
     def to_bytes(self) -> bytes:
         """Give the state as bytes; the same fills, cut in any way, give equal bytes."""
         waiting = self.waiting

@@ -11,8 +11,6 @@ from streaming.runtimes.live.engine import LivePlan
 def open_broker(plan: LivePlan, store: Path) -> Broker | None:
     """Open the broker of a plan; None for the one inside the rules.
 
-    The simulated exchange has its file beside the store: live.db has live-exchange.db.
-
     Raises
     ------
     BrokerError
@@ -33,5 +31,9 @@ def open_broker(plan: LivePlan, store: Path) -> Broker | None:
         slippage=costs.slippage,
         fee_rate=costs.fee_rate,
     )
-    path = store.with_name(f"{store.stem}-exchange.db")
-    return SimulatedExchange(path, plan.account, habits, plan.instruments)
+    return SimulatedExchange(exchange_path(store), plan.account, habits, plan.instruments)
+
+
+def exchange_path(store: Path) -> Path:
+    """Give the file of a store's simulated exchange, beside it: live.db has live-exchange.db."""
+    return store.with_name(f"{store.stem}-exchange.db")

@@ -39,6 +39,11 @@ class _Source:
     newest_at: int = 0
     delay: int = 0
 
+    @property
+    def newest_at_wall(self) -> int:
+        """What time it was when the newest bar came; 0: none came."""
+        return 0 if self.newest is None else self.newest + self.delay
+
 
 def hold_of(lateness_us: int) -> int:
     """Give how long nothing must have come, of a lateness: microseconds."""
@@ -84,6 +89,14 @@ class SourceClock:
         one.last_at = uptime
         if newest is not None and (one.newest is None or newest > one.newest):
             one.newest, one.newest_at, one.delay = newest, uptime, wall - newest
+
+    def wall(self, uptime: int) -> int:
+        """Give what time it is by the clock of when bars last came; 0 where none has.
+
+        Also if that was in the process before, and the clock has been set back since.
+        """
+        seen = [one for one in self._sources.values() if one.newest is not None]
+        return max((one.newest_at_wall + uptime - one.newest_at for one in seen), default=0)
 
     def looked_at(self, source: str, uptime: int) -> None:
         """Note that what a source gave has been worked on: it could give nothing meanwhile."""

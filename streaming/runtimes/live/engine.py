@@ -5,7 +5,7 @@ complete, and the wall clock; what it gives back is committed at once, together 
 Results do not depend on how the input was cut into ticks, but for `calcTs`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,7 +53,12 @@ from streaming.runtimes.live.engine_rows import by_time, late_alerts, latest_row
 from streaming.runtimes.live.fed_reports import FedReports
 from streaming.runtimes.live.halts import Halts
 from streaming.runtimes.live.marking import Closes, Marking
-from streaming.runtimes.live.outputs import write_outcome, write_positions
+from streaming.runtimes.live.outputs import (
+    empty_positions,
+    write_outcome,
+    write_positions,
+    written,
+)
 from streaming.runtimes.live.reports import Meet, Owners, Reports, broker_source
 from streaming.runtimes.live.series import Series
 from streaming.runtimes.live.tick import READ_TABLES, Input, Tick
@@ -119,6 +124,8 @@ class LiveEngine:
         Microseconds UTC: everything up to it is decided.
     trading : TradingEngine
         Applies fills; `fill_settings` is what its state is made with.
+    written : list of str
+        The tables of positions that are written.
     definition : dict
         What a store that this engine has begun must be gone on with, as JSON values.
     """
@@ -147,6 +154,7 @@ class LiveEngine:
         self.weights = PublishedWeights(list(self._strategies))
         self.fill_settings = (settings.wm.engine.lateness_sec, settings.dedupe.ttl_days)
         self.fills = EngineState(*self.fill_settings)
+        self.written = written(settings)
         self.reports = Reports(self.trading, EngineState(*self.fill_settings), self.book)
         self.external = Reports(self.trading, EngineState(*self.fill_settings), None)
         self.fed = FedReports(plan.account, plan.broker, self.reports, self.external)
@@ -333,6 +341,19 @@ class LiveEngine:
             self.weights.take(changes)
         else:
             self.halts.take(tick, changes, self.book.trader, self.done_to)
+
+    def write_anew(self, tick: Tick, held: Callable[[Table], pa.Table]) -> None:
+        """Write the tables of positions anew, where other settings wrote them before.
+
+        Parameters
+        ----------
+        held
+            Gives the rows that a latest table has.
+        """
+        empty_positions(tick, held)
+        for state in (self.fills, self.reports.state):
+            state.publish_anew()
+            self._write_positions(tick, state)
 
     def advance(self, tick: Tick, now: int) -> None:
         """Decide everything up to the smallest watermark of the sources of prices.

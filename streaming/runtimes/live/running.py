@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from streaming.errors import FencedError, StoreError
+from streaming.errors import DamagedStateError, FencedError, StoreError
 from streaming.feeds.feed import Feed
 from streaming.feeds.instruments import load_instruments
 from streaming.jobs.strategies import select
@@ -24,9 +24,13 @@ from streaming.runtimes.live.service import LiveService
 from streaming.runtimes.live.sources import feed_of
 from streaming.settings import Settings
 from streaming.store import TableStore
+from streaming.store.connection import damaged
 
 _BEATS = 4
 """Heartbeats in the time that a lease holds."""
+
+_VERIFY_SECONDS = 1.0
+"""How long the store is looked through for damage at a start."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,8 @@ def run_live(
         If there is nothing to replay.
     StateError, SourceError
         If the store was begun with something else.
+    StoreDamagedError
+        If the store is damaged, as far as a second's look shows.
     """
     return drive(
         live_run(settings, folder or settings.data.folder, until_end=until_end),
@@ -190,8 +196,12 @@ def drive(
         store.reader() as reader,
         scraped(run.plan, reader) as show,
     ):
+        reader.verify(_VERIFY_SECONDS)
         broker = open_broker(run.plan, run.store)
-        service = LiveService(store, run.plan, broker=broker, warm_up=run.warm_up)
+        try:
+            service = LiveService(store, run.plan, broker=broker, warm_up=run.warm_up)
+        except DamagedStateError as error:
+            raise damaged(run.store, str(error)) from error
         try:
             done = service.engine.done_to
             report.complete_to = done if done > 0 else None

@@ -44,12 +44,15 @@ class Saver:
     ----------
     late : list
         (symbol, ts) of late bars since the oldest state saved: they were never worked on.
+    written : list of str or None
+        The tables of positions that were written, as restored; None: nothing was.
     """
 
     def __init__(self) -> None:
         self._saved_to: dict[str, int] = {}
         self._fills_to = NO_TIME
         self.late: list[tuple[str, int]] = []
+        self.written: list[str] | None = None
 
     def states(
         self,
@@ -117,6 +120,7 @@ class Saver:
             closes={name: list(one) for name, one in sorted(engine.closes.items())},
             late=self.late,
             saved=dict(sorted(self._saved_to.items())),
+            written=engine.written,
         )
 
     def restore(self, engine: LiveEngine, view: View, trading: TradingEngine, now: int) -> bool:
@@ -149,6 +153,7 @@ class Saver:
         engine.halts.restore(facts["halts"])
         self.late = [(name, ts) for name, ts in facts["late"]]
         self._saved_to = facts["saved"]
+        self.written = facts["written"]
         engine.book.restore(facts["symbols"], _states(view, _ACCOUNT))
         engine.series.restore(_states(view, _SYMBOL))
         oldest = min(self._saved_to.values(), default=engine.done_to)
@@ -194,7 +199,8 @@ class Saver:
             owners = [owner_of(view, order) for order in reports.column("orderId").to_pylist()]
             reports = reports.append_column("strategyId", pa.array(owners, pa.string()))
             batch = ReportBatch(reports.sort_by("ts"), "store")
-            trading.step(engine.fills, batch, Orders(), now=now)
+            # They were of the past once, whatever the clock says now.
+            trading.step(engine.fills, batch, Orders(), now=max(now, engine.done_to))
         trading.complete(engine.fills, engine.done_to)
         # What changed has been committed.
         trading.changes(engine.fills)

@@ -197,7 +197,9 @@ class LiveService:
         for name in sorted({*self.engine.prices.sources} - {*names}):
             self.engine.leave(tick, name)
             self._sources.leave(name)
-        if not tick.inputs:
+        if self._saver.written not in (None, self.engine.written):
+            self.engine.write_anew(tick, self._reader.rows)
+        if not (tick.inputs or tick.changes):
             return None
         done = self.engine.done_to
         self._decide(tick, {})
@@ -217,7 +219,9 @@ class LiveService:
             return None
         if not isinstance(batch, Batch):
             return None
-        tick, now = Tick(), max(self._now, self._clock.wall(), self.engine.done_to)
+        # Bars are not of the future because the clock has been set back.
+        times = (self._now, self._clock.wall(), self._sources.wall(uptime), self.engine.done_to)
+        tick, now = Tick(), max(times)
         newest = [] if batch.complete_to is None else [batch.complete_to]
         self.engine.note(tick, feed.name, batch, self.owners, now)
         for arrival in batch.arrivals:

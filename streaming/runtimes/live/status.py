@@ -23,7 +23,7 @@ from streaming.runtimes.live.facts import saved_facts
 from streaming.runtimes.live.halts import HALTED, RESUMED, standing
 from streaming.runtimes.live.measuring import STATE, tally_from
 from streaming.runtimes.live.saving import last_closes
-from streaming.store import Lease, StoreReader, View
+from streaming.store import Lease, StoreReader, View, log_bytes
 from streaming.store.lease import Clock
 
 _US = 1_000_000
@@ -83,6 +83,8 @@ class Status(NamedTuple):
         The newest risk alerts: (ts in microseconds UTC, code, message).
     rows : dict
         Rows by table.
+    log_bytes : int
+        Size of the write-ahead log; above `LONG_LOG_BYTES` some reader keeps it from shrinking.
     """
 
     complete_to: int | None
@@ -99,6 +101,7 @@ class Status(NamedTuple):
     rejected: dict[tuple[str, str], int]
     alerts: list[tuple[int, str, str]]
     rows: dict[str, int]
+    log_bytes: int
 
 
 def read_status(store: Path, instruments: Instruments, *, alerts: int = 5) -> Status:
@@ -132,6 +135,7 @@ def read_status(store: Path, instruments: Instruments, *, alerts: int = 5) -> St
             },
             _alerts(view, alerts),
             {name: one.next - one.first for name, one in view.offsets().items()},
+            log_bytes(store),
         )
 
 
