@@ -351,7 +351,7 @@ class LiveEngine:
             Gives the rows that a latest table has.
         """
         empty_positions(tick, held)
-        for state in (self.fills, self.reports.state):
+        for state in (self.fills, self.reports.state, self.external.state):
             state.publish_anew()
             self._write_positions(tick, state)
 
