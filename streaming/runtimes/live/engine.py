@@ -5,51 +5,42 @@ complete, and the wall clock; what it gives back is committed at once, together 
 Results do not depend on how the input was cut into ticks, but for `calcTs`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from streaming.brokers.broker import PAPER
 from streaming.contracts import (
-    ACCEPTED_TRADE_SIGNAL_HISTORY,
     EXEC_REPORT_HISTORY,
     INDICATOR_HISTORY,
     INDICATOR_LATEST,
     ORDER_EVENT_HISTORY,
     PRICE_1M_HISTORY,
     QUARANTINE_HISTORY,
-    REJECTED_TRADE_SIGNAL_HISTORY,
     RISK_ALERTS_HISTORY,
-    STRATEGY_SIGNAL_HISTORY,
-    STRATEGY_SIGNAL_LATEST,
     STRATEGY_WEIGHTS_LATEST,
     UNREALIZED_PNL_LATEST,
     Table,
     arrow_schema,
 )
-from streaming.contracts.arrow import coded_texts
 from streaming.feeds.feed import Arrival, Batch
 from streaming.instruments import Instruments
-from streaming.jobs.allocator import Taken, TakenByBroker, last_closes, market_of
-from streaming.jobs.allocator_rows import Owned, decision_rows, sent_rows, trace_rows
-from streaming.jobs.broker_reports import alert_rows, odd_fills
+from streaming.jobs.allocator import last_closes, market_of
+from streaming.jobs.broker_reports import alert_rows
 from streaming.jobs.price_intake import Held, PriceIntake, Received
 from streaming.jobs.price_rows import PriceRows, no_rows, rows_of_table, table_of_rows
 from streaming.jobs.prices import check_prices
 from streaming.jobs.strategies.base import Strategy
 from streaming.jobs.trading_engine import EngineState, Orders, ReportBatch, TradingEngine
-from streaming.rules.account import Account, Outcome
-from streaming.rules.account_state import AccountState
 from streaming.rules.bars import Bars, no_bars
-from streaming.rules.brokered_account import BrokeredAccount, BrokeredOutcome
 from streaming.rules.intake import NO_TIME
 from streaming.runtimes.backtest.definition import account_rules
 from streaming.runtimes.live.book import AccountBook
-from streaming.runtimes.live.engine_rows import by_time, late_alerts, latest_rows
+from streaming.runtimes.live.decisions import write_decisions
+from streaming.runtimes.live.engine_rows import late_alerts, latest_rows
 from streaming.runtimes.live.fed_reports import FedReports
 from streaming.runtimes.live.halts import Halts
 from streaming.runtimes.live.marking import Closes, Marking
@@ -397,73 +388,13 @@ class LiveEngine:
             if name in bars:
                 self.closes[name] = (close, int(bars[name].ts[-1]))
         self.weights.forget(complete_to)
-        reports = self._write_trading(tick, ordered, traded)
+        ended = self.halts.ended()
+        reports = write_decisions(tick, ordered, traded, self._strategies, ended)
+        self.halts.write(tick)
         self._apply_fills(tick, reports, complete_to, now)
         self._write_positions(tick, self.fills)
         for told in (self.reports, self.external):
             self._write_reported(tick, told)
-
-    def _write_trading(
-        self,
-        tick: Tick,
-        ordered: tuple[BrokeredAccount, TakenByBroker] | None,
-        traded: Sequence[tuple[Account, Taken]],
-    ) -> pa.Table:
-        """Write signals, and what the accounts made of them; give the fills, with strategyId.
-
-        Rows of all accounts are in order of time, so that they do not depend on the cut.
-        """
-        parts: dict[str, list[pa.Table]] = {}
-        reports = []
-        # Signals are the same for all: those of the first are written.
-        strategies = self._strategies
-        if ordered is not None:
-            book, sent = ordered
-            tables = decision_rows(book, sent, strategies, None)
-            tables[ORDER_EVENT_HISTORY.name] = sent_rows(book, sent)
-            self._note_decisions(tick, book, sent.outcome, tables, parts)
-            strategies = {}
-        for account, taken in traded:
-            tables = trace_rows(account, taken, strategies, None)
-            self._note_decisions(tick, account, taken.outcome, tables, parts)
-            strategies = {}
-            filled = tables[EXEC_REPORT_HISTORY.name]
-            owner = coded_texts(account.strategies, filled.strategy)
-            reports.append(filled.rows.append_column("strategyId", owner))
-        self.halts.write(tick)
-        parts[ORDER_EVENT_HISTORY.name].append(self.halts.ended())
-        (signals,) = parts[STRATEGY_SIGNAL_HISTORY.name]
-        tick.append(STRATEGY_SIGNAL_HISTORY, signals)
-        newest = signals.rename_columns(
-            ["lastUpdated" if name == "signalTs" else name for name in signals.column_names]
-        )
-        tick.replace(STRATEGY_SIGNAL_LATEST, latest_rows(STRATEGY_SIGNAL_LATEST, newest))
-        for table in (
-            ACCEPTED_TRADE_SIGNAL_HISTORY,
-            REJECTED_TRADE_SIGNAL_HISTORY,
-            ORDER_EVENT_HISTORY,
-            EXEC_REPORT_HISTORY,
-        ):
-            tick.append(table, by_time(pa.concat_tables(parts[table.name])))
-        # In order of time, or one account's would make the other's late.
-        return by_time(pa.concat_tables(reports))
-
-    def _note_decisions(
-        self,
-        tick: Tick,
-        account: AccountState,
-        outcome: Outcome | BrokeredOutcome,
-        tables: dict[str, Owned],
-        parts: dict[str, list[pa.Table]],
-    ) -> None:
-        """Add an account's tables to those of others; count, and alert of what is odd."""
-        for name, owned in tables.items():
-            parts.setdefault(name, []).append(owned.rows)
-        tick.append(RISK_ALERTS_HISTORY, odd_fills(account, outcome))
-        rejected = tables[REJECTED_TRADE_SIGNAL_HISTORY.name].rows
-        codes = pc.value_counts(rejected.column("code")).to_pylist()
-        tick.rejected[account.name] = {one["values"]: one["counts"] for one in codes}
-        tick.accepted[account.name] = tables[ACCEPTED_TRADE_SIGNAL_HISTORY.name].rows.num_rows
 
     def _apply_fills(self, tick: Tick, reports: pa.Table, complete_to: int, now: int) -> None:
         """Let the TradingEngine apply what the simulated broker filled."""
