@@ -59,8 +59,9 @@ def test_value_rounds_ties_to_even(half, sign):
 
 
 def test_a_value_of_more_than_64_bits_does_not_come_back_as_its_low_ones():
-    # 2 x (2**62 + 2) x 2 = 2**64 + 8, all in 1e-8.
+    # 2 x (2**62 + 2) x 2 = 4 x (2**62 + 2) = 2**64 + 8, all in 1e-8.
     assert money.value(2 * scale.SCALE, 2**62 + 2, 2 * scale.SCALE) == scale.OVERFLOW
+    assert money.times(4 * scale.SCALE, 2**62 + 2) == scale.OVERFLOW
 
 
 @given(FITTING, st.data())
