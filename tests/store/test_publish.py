@@ -97,7 +97,8 @@ def test_what_is_published_is_there_for_all_and_the_engines_commits_are_untouche
         made = publisher.publish(publication(2), "2")
         assert publisher.last() == "2"
     tables, positions, *rest = everything(path)
-    assert made == {one.name: len(tables[one.name]) for one in PUBLISHED}
+    published = (STRATEGY_PERF_LATEST, STRATEGY_WEIGHTS_LATEST)
+    assert made == {one.name: len(tables[one.name]) for one in published}
     assert [row["op"] for row in tables[STRATEGY_WEIGHTS_LATEST.name][-2:]] == ["+I", "-D"]
     names = {row["strategyId"] for row in tables[f"{STRATEGY_WEIGHTS_LATEST.name} now"]}
     assert names == {"s0", "s1", "s2", "s3", "old2"}
