@@ -104,7 +104,7 @@ def test_what_is_published_is_there_for_all_and_the_engines_commits_are_untouche
     assert names == {"s0", "s1", "s2", "s3", "old2"}
     assert rest == list(before[2:])
     changed = {name for name, rows in tables.items() if rows != before[0][name]}
-    assert {name.removesuffix(" now") for name in changed} == {one.name for one in PUBLISHED}
+    assert {name.removesuffix(" now") for name in changed} == {one.name for one in published}
     assert positions == before[1] | {"published by test": "2"}
 
 
