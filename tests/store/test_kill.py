@@ -5,6 +5,7 @@ import signal
 import time
 from random import Random
 
+import apsw
 import pytest
 
 from streaming.errors import LeaseHeldError
@@ -106,11 +107,28 @@ def test_a_killed_holder_is_known_as_gone_though_nobody_waited_for_it(zygote, fo
     TableStore(path, holder="second").release()
 
 
+def stop_between_commits(pid, path):
+    """Stop a process where it holds no lock: within a commit nobody else could get at the store."""
+    while True:
+        os.kill(pid, signal.SIGSTOP)
+        db = apsw.Connection(str(path))
+        db.set_busy_timeout(100)
+        try:
+            db.execute("BEGIN IMMEDIATE; ROLLBACK")
+        except apsw.BusyError:
+            os.kill(pid, signal.SIGCONT)
+            time.sleep(0.002)
+        else:
+            return
+        finally:
+            db.close()
+
+
 def test_a_zombie_that_wakes_up_past_its_lease_is_refused(zygote, folder):
     path, told = folder / "store.db", folder / "told"
     pid = zygote.fork("commits", path, told, lease=0.4, pause=0.001)
     until(lambda: len(lines(told)) > 3)
-    os.kill(pid, signal.SIGSTOP)
+    stop_between_commits(pid, path)
     stopped = time.monotonic()
 
     def taken():
